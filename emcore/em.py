@@ -52,6 +52,10 @@ class Parameters(Protocol):
         """A name for each coordinate of `to_vector`, for people: "mean 2, x", "log sd 1", "logit weight 1"."""
         ...
 
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """The same as a table for people: name -> one value a component ("weight", "mean x", "sd x")."""
+        ...
+
 
 class Posterior(Protocol):
     """What an E-step says about the hidden part of the data."""

@@ -111,6 +111,20 @@ class GaussianMixtureParameters:
         sds = self.sds
         return self.covariances / (sds[:, :, None] * sds[:, None, :])
 
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """The parameters as people read them: name -> one value a component ("weight", "mean x", "sd x", ...)."""
+        axes = [f" {axis}" for axis in axis_names(self.n_features)] if self.n_features > 1 else [""]
+        columns = {"weight": self.weights}
+        columns |= {f"mean{axis}": self.means[:, j] for j, axis in enumerate(axes)}
+        columns |= {f"sd{axis}": self.sds[:, j] for j, axis in enumerate(axes)}
+        correlations = self.correlations
+        columns |= {
+            f"correlation{axes[i]}{axes[j]}": correlations[:, i, j]
+            for i in range(self.n_features)
+            for j in range(i + 1, self.n_features)
+        }
+        return columns
+
     # Coordinates. Each block of parameters is mapped to R^p without bounds: means as they are; sds by their logarithm;
     # correlations by atanh of the canonical partial correlations (Lewandowski, Kurowicka & Joe 2009), which are free
     # in (-1, 1); weights by their log-ratio to the last one.
@@ -139,8 +153,11 @@ class GaussianMixtureParameters:
         sizes = [k * d, n_distinct * n_sds, n_distinct * n_correlations]
         means, log_sds, partials, logits = np.split(vector, np.cumsum(sizes))
         sds = np.broadcast_to(np.exp(log_sds).reshape(n_distinct, n_sds), (n_distinct, d))
-        correlations = [_correlation_matrix(row, d) for row in partials.reshape(n_distinct, n_correlations)]
-        covariances = np.array(correlations) * sds[:, :, None] * sds[:, None, :]
+        correlations = np.broadcast_to(np.eye(d), (n_distinct, d, d))
+        if n_correlations:
+            rows = partials.reshape(n_distinct, n_correlations)
+            correlations = np.array([_correlation_matrix(row, d) for row in rows])
+        covariances = correlations * sds[:, :, None] * sds[:, None, :]
         logits = np.append(logits, 0.0)
         weights = np.exp(logits - logits.max())
         return GaussianMixtureParameters(

@@ -26,6 +26,12 @@ class KMeansParameters:
     def __post_init__(self) -> None:
         object.__setattr__(self, "means", frozen_array(self.means, "means", ("n_components", "n_features")))
 
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """The parameters as people read them: name -> one value a component ("mean x", ...)."""
+        n_features = self.means.shape[1]
+        axes = [f" {axis}" for axis in axis_names(n_features)] if n_features > 1 else [""]
+        return {f"mean{axis}": self.means[:, j] for j, axis in enumerate(axes)}
+
     def to_vector(self) -> NDArray[np.float64]:
         """The means as one vector."""
         return self.means.ravel().copy()

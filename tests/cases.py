@@ -1,0 +1,76 @@
+"""The table of cases: every model with small data and a start. The laws of EM are tested over each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+from scipy.stats import multivariate_normal
+
+from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans, KMeansParameters
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One model on one small data set, and its objective from first principles, sharing no code with emcore."""
+
+    name: str
+    model: Any
+    X: NDArray[np.float64]
+    start: Any
+    first_principles: Callable[[NDArray[np.float64], Any], float]
+
+
+def mixture_log_likelihood(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
+    """sum_n log sum_k w_k N(x_n | m_k, S_k), by scipy's densities, one after the other."""
+    densities = [
+        weight * multivariate_normal(mean, covariance, allow_singular=False).pdf(X).reshape(-1)
+        for weight, mean, covariance in zip(
+            parameters.weights, parameters.means, parameters.covariances, strict=True
+        )
+    ]
+    return float(np.log(np.sum(densities, axis=0)).sum())
+
+
+def minus_distortion(X: NDArray[np.float64], parameters: KMeansParameters) -> float:
+    """Minus the sum of squared distances to the nearest mean."""
+    return -float(cdist(X, parameters.means, "sqeuclidean").min(axis=1).sum())
+
+
+def _groups(n_features: int, seed: int, n_samples: int = 80) -> NDArray[np.float64]:
+    """Three overlapping groups with correlated axes."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(0, 2.5, (3, n_features))
+    mixing = rng.normal(0, 0.7, (3, n_features, n_features)) + np.eye(n_features)
+    labels = rng.choice(3, n_samples, p=[0.5, 0.3, 0.2])
+    return centres[labels] + np.einsum("nij,nj->ni", mixing[labels], rng.normal(size=(n_samples, n_features)))
+
+
+def _gaussian_case(n_features: int, n_components: int, covariance_type: Any, seed: int = 1) -> Case:
+    X = _groups(n_features, seed)
+    model = GaussianMixture(n_components, covariance_type)
+    start = model.initialize(X, np.random.default_rng(seed))
+    name = f"gaussian {covariance_type} {n_features}d k={n_components}"
+    return Case(name, model, X, start, mixture_log_likelihood)
+
+
+def _k_means_case(n_features: int, n_components: int) -> Case:
+    X = _groups(n_features, 3)
+    model = KMeans(n_components)
+    start = model.initialize(X, np.random.default_rng(3))
+    return Case(f"k-means {n_features}d k={n_components}", model, X, start, minus_distortion)
+
+
+CASES = [
+    *(
+        _gaussian_case(n_features, n_components, covariance_type)
+        for covariance_type in ("full", "tied", "diag", "spherical")
+        for n_features, n_components in ((1, 1), (1, 3), (2, 2), (2, 3), (4, 2))
+    ),
+    _k_means_case(1, 2),
+    _k_means_case(2, 3),
+]
