@@ -66,7 +66,7 @@ class Track:
             raise ValueError(f"{where}: frame_of_position must have shape (n_positions,), got {lookup.shape}")
         if lookup.min() < 0 or lookup.max() >= len(frames):
             raise ValueError(
-                f"{where}: frame_of_position must lie in 0..{len(frames) - 1} (there are {len(frames)} frames), "
+                f"{where}: frame_of_position must lie in 0..{len(frames) - 1}, the frames that there are, "
                 f"got {lookup.min()}..{lookup.max()}"
             )
         object.__setattr__(self, "frames", _read_only(frames))
@@ -149,7 +149,8 @@ class SteppedFigure:
         Returns
         -------
         plotly.graph_objects.Figure
-            A copy: exports and tests may change it. A trace with a "shown" track holds its leading points only.
+            A copy: exports and tests may change it. A trace with a "shown" track holds its leading points
+            only.
 
         Raises
         ------
@@ -171,6 +172,14 @@ class SteppedFigure:
             else:
                 trace[track.attribute] = frame
         return figure
+
+    def n_points(self, trace: int) -> int:
+        """How many points a trace has at most, shown or not."""
+        for track in self.tracks:
+            if track.trace == trace and track.n_points is not None:
+                return track.n_points
+        values = self.figure.data[trace].x
+        return 0 if values is None else len(values)
 
     def _check_tracks(self) -> None:
         seen: set[tuple[int, str]] = set()
@@ -201,25 +210,19 @@ class SteppedFigure:
                 raise ValueError(f"trace {trace} must have as many points in every attribute, got {lengths}")
         for track in self.tracks:
             if track.attribute == "shown":
-                _check_shown(track, self._n_points(track.trace))
-
-    def _n_points(self, trace: int) -> int:
-        for track in self.tracks:
-            if track.trace == trace and track.n_points is not None:
-                return track.n_points
-        values = self.figure.data[trace].x
-        return 0 if values is None else len(values)
+                _check_shown(track, self.n_points(track.trace))
 
     def _jump(self, trace: int) -> NDArray[np.int_]:
         positions = _integers(f"jumps[{trace}]", self.jumps[trace])
-        if positions.shape != (self._n_points(trace),):
+        if positions.shape != (self.n_points(trace),):
             raise ValueError(
-                f"jumps[{trace}] must have a position for each point, shape ({self._n_points(trace)},), "
+                f"jumps[{trace}] must have a position for each point, shape ({self.n_points(trace)},), "
                 f"got {positions.shape}"
             )
         if positions.size and (positions.min() < 0 or positions.max() >= self.n_positions):
             raise ValueError(
-                f"jumps[{trace}] must lie in 0..{self.n_positions - 1}, got {positions.min()}..{positions.max()}"
+                f"jumps[{trace}] must lie in 0..{self.n_positions - 1}, "
+                f"got {positions.min()}..{positions.max()}"
             )
         return _read_only(positions)
 

@@ -1,0 +1,128 @@
+"""A real Chromium and real servers for the browser tests. What they print must be clean."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+playwright_api = pytest.importorskip("playwright.sync_api") if "EMLAB_REQUIRE_BROWSER" not in os.environ else None
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402 - only where playwright is installed
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WAIT = 20_000  # ms: patience with a busy machine, not an expectation
+
+Serve = Callable[..., str]
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, headless. Without one the tests are skipped, or fail if they were asked for."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        reason = "no Chromium found: install one or name it in CHROMIUM"
+        if "EMLAB_REQUIRE_BROWSER" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """A function that serves an app, once however often it is asked, and returns its address.
+
+    ``serve("app.py")`` or ``serve("app.py", "--server.baseUrlPath=lab")``, relative to the repository.
+    """
+    running: dict[tuple[str, ...], tuple[str, subprocess.Popen[bytes], Path]] = {}
+
+    def start(app: str, *options: str) -> str:
+        if (app, *options) not in running:
+            log = tmp_path_factory.mktemp("server") / "log.txt"
+            running[app, *options] = (*_launch(ROOT / app, options, log), log)
+        return running[app, *options][0]
+
+    yield start
+    for _, process, _ in running.values():
+        process.terminate()
+        process.wait(timeout=20)
+    for (app, *_), (_, _, log) in running.items():
+        text = log.read_text(encoding="utf-8")
+        assert not re.search(r"traceback|error|warning|exception", text, re.IGNORECASE), f"{app} said:\n{text}"
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
+    """A function that opens an address in a context of its own: ``open_page(url, width=390, **context)``."""
+    said: list[str] = []
+    contexts = []
+
+    def open_address(url: str, width: int = 1280, height: int = 900, **options: object) -> Page:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(WAIT)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_address
+    for context in contexts:
+        context.close()
+    assert not said, "the browser's console said:\n" + "\n".join(said)
+
+
+def _launch(app: Path, options: tuple[str, ...], log: Path) -> tuple[str, subprocess.Popen[bytes]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = next((option.partition("=")[2] for option in options if "baseUrlPath" in option), "")
+    url = f"http://127.0.0.1:{port}/{base}".rstrip("/")
+    settings = {
+        "server.port": port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "runner.postScriptGC": "false",
+    }
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(app), *flags, *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
+                return url, process
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    process.kill()
+    pytest.fail(f"{app} did not start:\n{log.read_text(encoding='utf-8')}")
