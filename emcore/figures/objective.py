@@ -1,0 +1,155 @@
+"""The curve panel: the objective of every iteration, and how the half-steps climb it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from emcore.em import History
+from emcore.figures import style
+from emcore.figures.stepped import SteppedFigure, Track
+from emcore.figures.style import Look
+
+CURVE: str = style.COMPONENT_COLOURS[5]
+BOUND: str = style.COMPONENT_COLOURS[4]
+
+
+def objective_figure(
+    history: History, *, look: Look = style.DEFAULT_LOOK, half_steps: bool = False, since: int = 0
+) -> SteppedFigure:
+    """The objective against the iteration: all of it faint, bold up to the present position.
+
+    Parameters
+    ----------
+    history : History
+        A run of any model.
+    look : Look
+        How large things are drawn.
+    half_steps : bool
+        Also draw the lower bound (Bishop 2006, section 9.4) as a staircase: an E-step lifts it to the
+        objective, an M-step raises it to a place below the next objective.
+    since : int
+        The axes cover the iterations from this one on: the first gains often dwarf all others.
+
+    Returns
+    -------
+    SteppedFigure
+        A click on iteration t of the curve jumps to its E-step, position 2t + 1; one on a bend of the
+        staircase to the half-step that made it.
+
+    Raises
+    ------
+    ValueError
+        If there is no iteration `since`.
+    """
+    if not 0 <= since <= history.n_iterations:
+        raise ValueError(f"since must be from 0 to {history.n_iterations}, got {since}")
+    iterations = np.arange(history.n_iterations + 1)
+    positions = np.arange(history.n_positions)
+    iteration_at = positions // 2
+    objective = np.asarray(history.objective)
+    markers = len(iterations) - since <= 60  # more would run into each other
+    hover = "Iteration %{x}<br>%{y:.3f}"
+    traces: list[dict[str, Any]] = [
+        {
+            "name": "Whole run",
+            "x": iterations,
+            "y": objective,
+            "mode": "lines+markers" if markers else "lines",
+            "line": {"color": CURVE, "width": look.line_width},
+            "marker": {"size": 2.4 * look.line_width, "color": CURVE},
+            "opacity": 0.4,
+            "hovertemplate": f"{hover}<extra>Whole run</extra>",
+        },
+        {
+            "name": history.model.objective_name,
+            "x": iterations,
+            "y": objective,
+            "mode": "lines",
+            "line": {"color": CURVE, "width": 1.2 * look.line_width},
+            "hovertemplate": f"{hover}<extra>{history.model.objective_name}</extra>",
+        },
+    ]
+    tracks = [Track(1, "shown", iterations + 1, iteration_at)]
+    jumps = {0: 2 * iterations + 1}
+    height = objective[iteration_at]
+    if half_steps:
+        bound = history.lower_bounds
+        height = np.where(positions == 0, objective[0], bound)
+        number = len(traces)
+        traces.append(
+            {
+                "name": "Lower bound",
+                "x": iteration_at[1:],
+                "y": bound[1:],
+                "mode": "lines+markers" if markers else "lines",
+                "line": {"color": BOUND, "width": 0.8 * look.line_width},
+                "marker": {"size": 2.2 * look.line_width, "color": BOUND},
+                "hovertemplate": f"{hover}<extra>Lower bound</extra>",
+            }
+        )
+        tracks.append(Track(number, "shown", positions, positions))
+        jumps[number] = positions[1:]
+    number = len(traces)
+    traces.append(
+        {
+            "name": "Now",
+            "x": [0],
+            "y": [height[0]],
+            "mode": "markers",
+            "showlegend": False,
+            "marker": {
+                "size": look.mean_size,
+                "color": CURVE,
+                "symbol": "circle",
+                "line": {"color": "white", "width": 2},
+            },
+            "hoverinfo": "skip",
+        }
+    )
+    tracks.append(Track(number, "x", iteration_at[:, None], positions))
+    tracks.append(Track(number, "y", height[:, None], positions))
+    y_range = _range(objective, height, since)
+    layout = style.layout(
+        look,
+        x_title="Iteration",
+        y_title=_axis_title(history),
+        revision=f"{history.n_iterations} {y_range} {since}",
+        xaxis={
+            "range": (
+                since - 0.03 * max(history.n_iterations - since, 1) - 0.02,
+                history.n_iterations + 0.03 * max(history.n_iterations - since, 1) + 0.02,
+            ),
+            **({"dtick": 1} if history.n_iterations - since <= 7 else {}),
+            "tickformat": "d",
+        },
+        yaxis={"range": y_range},
+        showlegend=half_steps,
+    )
+    figure = go.Figure({"data": [{"type": "scatter", **trace} for trace in traces], "layout": layout})
+    return SteppedFigure(figure, tuple(tracks), jumps=jumps, description=_description(history))
+
+
+def _axis_title(history: History) -> str:
+    name = str(history.model.objective_name)
+    return f"{name} (nats)" if "log" in name.lower() else name
+
+
+def _range(objective: Any, height: Any, since: int) -> tuple[float, float]:
+    """What the y axis covers: objective and bound from iteration `since` on, with a margin."""
+    values = np.concatenate([objective[since:], height[2 * since + 1 :]])
+    values = values[np.isfinite(values)]
+    low, high = float(values.min()), float(values.max())
+    margin = 0.06 * (high - low) or 0.01 * abs(high) or 1.0
+    return low - margin, high + margin
+
+
+def _description(history: History) -> str:
+    name = history.model.objective_name
+    first, last = float(history.objective[0]), float(history.objective[-1])
+    if history.n_iterations == 0:
+        return f"{name} of the start: {first:.2f}. {history.reason}"
+    iterations = f"{history.n_iterations} iteration{'' if history.n_iterations == 1 else 's'}"
+    return f"{name} by iteration: it climbs from {first:.2f} to {last:.2f} in {iterations}. {history.reason}"

@@ -1,0 +1,171 @@
+"""The look of every picture: palette, markers, sizes and the layout that all Plotly figures share.
+
+Plain values only: the matplotlib export uses the same ones.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The first three and numbers 5 and 7 are Okabe & Ito's (2008). The others were searched for: any two of the
+# ten stay apart under deuteranopia (OKLab distance above 0.1), and all show on white and on a dark page.
+COMPONENT_COLOURS: Final = (
+    "#0072b2",  # blue
+    "#d55e00",  # vermilion
+    "#009e73",  # green
+    "#ff69a5",  # pink
+    "#e69f00",  # orange
+    "#8778ff",  # violet
+    "#56b4e9",  # sky blue
+    "#a51e69",  # wine
+    "#963c00",  # brown
+    "#2d2dff",  # ultramarine
+)
+# Plotly's name and matplotlib's of the marker of each component: colour is never the only sign.
+COMPONENT_SYMBOLS: Final = (
+    ("circle", "o"),
+    ("square", "s"),
+    ("diamond", "D"),
+    ("triangle-up", "^"),
+    ("triangle-down", "v"),
+    ("cross", "P"),
+    ("pentagon", "p"),
+    ("star", "*"),
+    ("hexagon", "h"),
+    ("x", "X"),
+)
+NEUTRAL: Final = "#808080"  # legible on white and on a dark page alike: sums, truth, what has no component
+GRID: Final = "rgba(128,128,128,0.22)"
+TRANSPARENT: Final = "rgba(0,0,0,0)"
+MAX_COMPONENTS: Final = len(COMPONENT_COLOURS)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How large things are drawn.
+
+    Parameters
+    ----------
+    projector : bool
+        Text, lines and markers that can be read from the back of a room.
+    """
+
+    projector: bool = False
+
+    @property
+    def font_size(self) -> int:
+        """Size of all text in a figure, in CSS pixels."""
+        return 18 if self.projector else 13
+
+    @property
+    def line_width(self) -> float:
+        """Width of a component's line, in CSS pixels."""
+        return 4.5 if self.projector else 2.5
+
+    @property
+    def mean_size(self) -> float:
+        """Size of the marker of a mean, in CSS pixels."""
+        return 22 if self.projector else 15
+
+    @property
+    def height(self) -> int:
+        """Height of a figure, in CSS pixels."""
+        return 560 if self.projector else 440
+
+    def point_size(self, n_points: int) -> float:
+        """Size of a point's marker, in CSS pixels: the smaller, the more of them there are."""
+        size = 8.0 if n_points <= 150 else 7.0 if n_points <= 500 else 5.5 if n_points <= 1000 else 4.5
+        return size * 1.5 if self.projector else size
+
+
+DEFAULT_LOOK: Final = Look()
+
+
+def rgb(colour: str) -> NDArray[np.uint8]:
+    """The red, green and blue of "#rrggbb", shape (3,)."""
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.uint8)
+
+
+def palette(n_components: int) -> NDArray[np.uint8]:
+    """The colour of each component, sRGB, shape (n_components, 3); ValueError beyond ten."""
+    if not 1 <= n_components <= MAX_COMPONENTS:
+        raise ValueError(
+            f"n_components must be 1 to {MAX_COMPONENTS} for a picture, got {n_components}; try fewer"
+        )
+    return np.array([rgb(colour) for colour in COMPONENT_COLOURS[:n_components]])
+
+
+def plain(text: str, longest: int = 40) -> str:
+    """A name that someone else chose, fit for Plotly text: no markup, no template, one short line."""
+    text = " ".join(text.split())
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    return html.escape(text, quote=False).replace("{", "&#123;").replace("%", "&#37;")
+
+
+def faint(colour: str, opacity: float) -> str:
+    """The colour as a CSS rgba() with this opacity."""
+    red, green, blue = rgb(colour).tolist()
+    return f"rgba({red},{green},{blue},{opacity:g})"
+
+
+def layout(look: Look, *, x_title: str, y_title: str, revision: str, **more: Any) -> dict[str, Any]:
+    """What all figures share. Fonts' and grids' colours are left to the page: grounds are transparent.
+
+    Parameters
+    ----------
+    look : Look
+    x_title, y_title : str
+        Axis titles, already `plain`.
+    revision : str
+        Zoom and legend survive redrawing as long as this stays the same.
+    more
+        Further entries, which win; "xaxis" and "yaxis" are merged with the shared ones.
+    """
+    size = look.font_size
+    axis: dict[str, Any] = {
+        "gridcolor": GRID,
+        "zeroline": False,
+        "linecolor": "rgba(128,128,128,0.6)",
+        "showline": True,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": "rgba(128,128,128,0.6)",
+        "automargin": True,
+        "tickfont": {"size": size},
+        "nticks": 7,
+    }
+    title = {"font": {"size": size + 1}, "standoff": 8}
+    return {
+        "template": {},
+        "height": look.height,
+        "margin": {"l": 56, "r": 12, "t": 12, "b": 48},
+        "paper_bgcolor": TRANSPARENT,
+        "plot_bgcolor": TRANSPARENT,
+        "font": {"size": size},
+        "hovermode": "closest",
+        "hoverlabel": {"font": {"size": size}},
+        "dragmode": "zoom",
+        "modebar": {
+            "remove": ["lasso2d", "select2d", "zoomIn2d", "zoomOut2d", "toImage"],
+            "orientation": "v",
+        },
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": size},
+            "bgcolor": TRANSPARENT,
+            "itemwidth": 30,
+        },
+        "uirevision": revision,
+        **more,
+        "xaxis": {**axis, "title": {"text": x_title, **title}, **more.get("xaxis", {})},
+        "yaxis": {**axis, "title": {"text": y_title, **title}, **more.get("yaxis", {})},
+    }
