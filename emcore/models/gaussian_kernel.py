@@ -1,17 +1,18 @@
-"""The arithmetic of Gaussian mixtures, fast and to nearly all digits of a double: the E-step and the weighted moments.
+"""The arithmetic of Gaussian mixtures, fast and to nearly every digit: the E-step and the weighted moments.
 
-A Gaussian is an exponential family: its log-density is linear in the monomials of the point (Bishop 2006, section
-2.4). With u = x - centre,
+A Gaussian is an exponential family: its log-density is linear in the monomials of the point (Bishop 2006,
+section 2.4). With u = x - centre,
 
     phi(u) = (1, u_i, u_i u_j for i <= j)        log(w N(u | m, S)) = coefficients . phi(u),
-    coefficients = (log w - log|2 pi S| / 2 - m'Pm / 2,   Pm,   -P_ii / 2 or -P_ij),     P = inverse of S.
+    coefficients = (log w - log|2 pi S| / 2 - m'Pm / 2,  Pm,  -P_ii / 2 and -P_ij),     P = inverse of S.
 
-So for all components and points together the E-step is one matrix product, coefficients @ phi, then exp and
-normalise; and every sufficient statistic of the M-step is one more, responsibilities @ phi'. Points go through in
-blocks that stay in the processor's cache, and components are rows, so that every pass runs along the points.
+So for all components and points at once the E-step is one matrix product, coefficients @ phi, then exp and
+normalise; and all sufficient statistics of the M-step are one more, responsibilities @ phi'. Points pass in
+blocks that stay in the processor's cache. Components are rows, so that every pass runs along the points.
 
-Monomials cost digits where a component is narrow and far from the centre of the data: large numbers cancel. How many
-is known beforehand (`_amplification`). Beyond a limit a component is computed the plain way, from x - mean.
+Monomials cost digits where a component is narrow and far from the centre of the data, or thin and oblique:
+large numbers cancel. By how much is known beforehand (`_amplification`); beyond a limit a component is
+computed from x - mean instead, which is slower and loses nothing.
 
 Parameters and results are in the units of the data: the centre never leaves this file.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -28,60 +29,64 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Numbers in one block of log-densities, (components) x (points): with the block's monomials it fits the L2 cache.
+Array = NDArray[np.float64]
+
+# (components or monomials) x (points) of one block: what is read and written again stays in the L2 cache.
 _BLOCK = 60_000
 
-# Rounding of the monomial form is multiplied by up to this much: 1e3 leaves 12 to 13 digits. Ordinary data: 20 to 300.
+# The monomial form may magnify rounding by this much: 12 to 13 digits are left. Ordinary data: 20 to 300.
 _LARGEST_AMPLIFICATION = 1e3
 
-# e^-708 is still a normal double. Below it, exp is many times slower and its results are subnormal or 0.
-_LOWEST_LOG = -708.0
+# exp and its reciprocal are normal doubles up to here ...
+_LARGEST_EXPONENT = 700.0
+# ... and here exp itself still is. Below, it is many times slower, and what it returns is subnormal or 0.
+_LOWEST_EXPONENT = -708.0
 
 # Up to so many (components) x (monomials) single dot products are faster than a matrix product.
 _FEW_DOT_PRODUCTS = 24
 
 
 class Moments(NamedTuple):
-    """What each component takes of the data: all that an M-step needs.
+    """What each component takes of the data: all that an M-step needs. Read-only arrays.
 
     Attributes
     ----------
     counts : ndarray of shape (n_components,)
         N_k, the sum over the points of responsibilities[n, k] (Bishop 2006, equation 9.18).
     means : ndarray of shape (n_components, n_features)
-        The mean of the points weighted by the responsibilities, in the data's units (equation 9.17); NaN where the
-        count is 0.
+        Mean of the points weighted by the responsibilities, in the data's units (equation 9.17); NaN where
+        the count is 0.
     covariances : ndarray of shape (n_components, n_features, n_features)
-        Their weighted covariance about that mean, divisor N_k (equation 9.19), exactly symmetric; NaN where the
-        count is 0.
+        Their weighted covariance about that mean, divisor N_k (equation 9.19), exactly symmetric; NaN where
+        the count is 0.
     """
 
-    counts: NDArray[np.float64]
-    means: NDArray[np.float64]
-    covariances: NDArray[np.float64]
+    counts: Array
+    means: Array
+    covariances: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """An E-step: the log-likelihood of its parameters, and what each component takes of the data (see `Moments`).
+    """An E-step: how likely the data are, and what each component takes of them.
 
     Attributes
     ----------
     log_likelihood : float
-        The sum over the points of log p(x | weights, means, covariances), in nats (Bishop 2006, equation 9.14).
+        The sum over the points of log p(x | weights, means, covariances), in nats (Bishop 2006, eq. 9.14).
     counts, means, covariances : ndarray
-        The moments of the data under the responsibilities.
+        The moments of the data under the responsibilities: see `Moments`.
     """
 
     log_likelihood: float
-    counts: NDArray[np.float64]
-    means: NDArray[np.float64]
-    covariances: NDArray[np.float64]
+    counts: Array
+    means: Array
+    covariances: Array
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianData:
-    """Points, validated once and laid out for the kernel. Make it with `prepare`.
+    """Points, validated once and laid out for the kernel. Made by `prepare`.
 
     Attributes
     ----------
@@ -91,29 +96,30 @@ class GaussianData:
         Standard deviation of the points along each axis (divisor n_samples); exactly 0 if they are all equal.
     """
 
-    X: NDArray[np.float64]
-    sds: NDArray[np.float64]
-    _centre: NDArray[np.float64]
-    _centred: NDArray[np.float64]  # X - centre, (n_features, n_samples)
+    X: Array
+    sds: Array
+    _centre: Array = field(repr=False)
+    _centred: Array = field(repr=False)  # X - centre, (n_features, n_samples)
+    _monomials: Array | None = field(repr=False)  # of all points, if they are few
 
     @property
     def n_samples(self) -> int:
         """The number of points."""
-        return self.X.shape[0]
+        return int(self.X.shape[0])
 
     @property
     def n_features(self) -> int:
         """The number of axes."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
 
 def prepare(X: ArrayLike | GaussianData) -> GaussianData:
-    """The points, checked and laid out for `expectation`; what this returned passes unchanged.
+    """The points, checked and laid out for the kernel; what this returned passes unchanged.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Finite numbers, at least one row and one column.
+        Finite numbers, at least one row and one column. An array of doubles is not copied: do not change it.
 
     Raises
     ------
@@ -134,28 +140,28 @@ def prepare(X: ArrayLike | GaussianData) -> GaussianData:
     lowest, highest = points.min(axis=0), points.max(axis=0)
     if not (np.isfinite(lowest) & np.isfinite(highest)).all():
         row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
-        raise ValueError(f"X must be finite numbers, got {points[row].tolist()} in row {row}; drop such rows")
+        raise ValueError(
+            f"X must be finite numbers, got {points[row].tolist()} in row {row}; leave out such rows"
+        )
     if max(-lowest.min(), highest.max()) > 1e100:
-        raise ValueError("X must lie between -1e100 and 1e100, so that squares are finite; divide it by a constant")
+        raise ValueError("X must lie between -1e100 and 1e100 to be squared; divide it by a constant")
 
     points = points.view()
-    points.flags.writeable = False
     centre = points.mean(axis=0)
     centred = np.subtract(points.T, centre[:, None], order="C")
-    sds = np.array([math.sqrt(np.dot(row, row) / len(row) - row.mean() ** 2) for row in centred])
+    sds = np.sqrt([max(row @ row / len(row) - row.mean() ** 2, 0.0) for row in centred])
     sds[lowest == highest] = 0.0
-    for array in (sds, centre, centred):
+    few = _n_monomials(len(centred)) * len(points) <= _BLOCK
+    monomials = _monomials(centred) if few else None
+    for array in (points, sds, centre, centred):
         array.flags.writeable = False
-    return GaussianData(points, sds, centre, centred)
+    return GaussianData(points, sds, centre, centred, monomials)
 
 
 def expectation(
-    data: ArrayLike | GaussianData,
-    weights: NDArray[np.float64],
-    means: NDArray[np.float64],
-    covariances: NDArray[np.float64],
+    data: ArrayLike | GaussianData, weights: Array, means: Array, covariances: Array
 ) -> Expectation:
-    """The E-step and what the M-step needs of it, in one pass over the points.
+    """The E-step, and what the M-step needs of it, in one pass over the points.
 
     Parameters
     ----------
@@ -175,46 +181,43 @@ def expectation(
     """
     data = prepare(data)
     mixture = _mixture_form(data, weights, means, covariances)
-    n_components, n_monomials = mixture.coefficients.shape
-    sums = np.zeros((n_components, n_monomials))
+    sums = np.zeros(mixture.coefficients.shape)
     log_likelihoods = []
-    for _, monomials, responsibilities, log_likelihood in _e_step(data, mixture):
-        sums += _products(responsibilities, monomials)
-        log_likelihoods.append(log_likelihood)
+    for block in _e_step(data, mixture):
+        products = _products(block.responsibilities, block.monomials)
+        sums += products
+        # As the responsibilities of a point sum to 1, the sum over components is that of the monomials alone.
+        log_likelihoods.append(block.log_totals + float(block.baseline @ products.sum(axis=0)))
     moments, inaccurate = _moments_from_sums(data, sums)
-    if len(inaccurate):
+    if inaccurate:
         shares = np.empty((len(inaccurate), data.n_samples))
-        for columns, _, responsibilities, _ in _e_step(data, mixture):
-            shares[:, columns] = responsibilities[inaccurate]
+        for block in _e_step(data, mixture):
+            shares[:, block.columns] = block.responsibilities[inaccurate]
         _replace_by_two_pass(moments, inaccurate, data, shares)
     return Expectation(math.fsum(log_likelihoods), *_read_only(moments))
 
 
 def responsibilities(
-    data: ArrayLike | GaussianData,
-    weights: NDArray[np.float64],
-    means: NDArray[np.float64],
-    covariances: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    data: ArrayLike | GaussianData, weights: Array, means: Array, covariances: Array
+) -> Array:
     """The probability that each component made each point (Bishop 2006, equation 9.13).
 
-    Parameters and errors as for `expectation`.
+    Parameters and errors are those of `expectation`.
 
     Returns
     -------
     ndarray of shape (n_samples, n_components)
-        [n, k] is p(z_n = k | x_n, theta); rows sum to 1. What is less than e^-708 times the largest of its row is 0
-        where a point of the same block is as far out.
+        [n, k] is p(z_n = k | x_n, theta); rows sum to 1. What is smaller than 1e-307 may be 0.
     """
     data = prepare(data)
     mixture = _mixture_form(data, weights, means, covariances)
     rows = np.empty((len(mixture.coefficients), data.n_samples))
-    for columns, _, responsibilities, _ in _e_step(data, mixture):
-        rows[:, columns] = responsibilities
+    for block in _e_step(data, mixture):
+        rows[:, block.columns] = block.responsibilities
     return rows.T
 
 
-def weighted_moments(data: ArrayLike | GaussianData, responsibilities: NDArray[np.float64]) -> Moments:
+def weighted_moments(data: ArrayLike | GaussianData, responsibilities: Array) -> Moments:
     """The moments of the data under given responsibilities: a random start, an edited table, a hard E-step.
 
     Parameters
@@ -227,7 +230,7 @@ def weighted_moments(data: ArrayLike | GaussianData, responsibilities: NDArray[n
     Raises
     ------
     ValueError
-        The responsibilities have another shape, or are negative or not finite.
+        The responsibilities have another shape, are negative or not finite.
     """
     data = prepare(data)
     rows = np.asarray(responsibilities, dtype=np.float64).T
@@ -242,166 +245,206 @@ def weighted_moments(data: ArrayLike | GaussianData, responsibilities: NDArray[n
     for columns, monomials in _monomial_blocks(data, len(rows)):
         sums += _products(rows[:, columns], monomials)
     moments, inaccurate = _moments_from_sums(data, sums)
-    if len(inaccurate):
+    if inaccurate:
         _replace_by_two_pass(moments, inaccurate, data, rows[inaccurate])
     return _read_only(moments)
 
 
-# The mixture as coefficients of monomials.
+# ---- The mixture as coefficients of monomials ------------------------------------------------------------
 
 
 class _Residual(NamedTuple):
     """A component that is computed from x - mean, because monomials would lose too many digits."""
 
     component: int
-    mean: NDArray[np.float64]
-    cholesky: NDArray[np.float64]  # lower triangular factor of the covariance
-    log_peak: float  # log(w N(mean | mean, S)) - offset
+    mean: Array
+    cholesky: Array  # lower triangular factor of the covariance
+    log_determinant: float  # of the covariance
 
 
 class _MixtureForm(NamedTuple):
-    """log(weight N(x)) - offset of all components, as coefficients of the monomials or as residuals."""
+    """log(weight N(x)) of all components."""
 
-    coefficients: NDArray[np.float64]  # (n_components, n_monomials)
+    coefficients: Array  # (n_components, n_monomials); for a residual only its constant
     residuals: list[_Residual]
-    offset: float
+    has_empty: bool  # a weight is 0, its constant -inf
 
 
-def _mixture_form(
-    data: GaussianData,
-    weights: NDArray[np.float64],
-    means: NDArray[np.float64],
-    covariances: NDArray[np.float64],
-) -> _MixtureForm:
+def _mixture_form(data: GaussianData, weights: Array, means: Array, covariances: Array) -> _MixtureForm:
     n_components, n_features = len(weights), data.n_features
-    if means.shape != (n_components, n_features) or covariances.shape != (n_components, n_features, n_features):
+    expected = (n_components, n_features)
+    if means.shape != expected or covariances.shape != (*expected, n_features):
         raise ValueError(
-            "means and covariances must have shape (n_components, n_features[, n_features]) with "
-            f"(n_components, n_features) = {(n_components, n_features)}, got {means.shape} and {covariances.shape}"
+            f"means must have shape (n_components, n_features) = {expected} and covariances "
+            f"{(*expected, n_features)}, got {means.shape} and {covariances.shape}"
         )
-    cholesky = _cholesky(covariances)
-    precisions = np.linalg.inv(covariances)
-    means_from_centre = means - data._centre
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
-    reach = np.abs(means_from_centre) + 3 * np.sqrt(variances)
-    inaccurate = np.flatnonzero(~(_amplification(precisions, reach) < _LARGEST_AMPLIFICATION))
-    for k in inaccurate:
-        _sharpen(cholesky[k], covariances[k])
-
-    log_sds = np.log(np.diagonal(cholesky, axis1=1, axis2=2)).sum(axis=1)
-    log_peaks = _log(weights) - log_sds - 0.5 * n_features * math.log(2 * math.pi)
-    # No log-density exceeds the highest peak: taken off, all are at most 0 and no exp can overflow.
-    offset = float(log_peaks.max())
-    if not math.isfinite(offset):
-        raise ValueError(f"weights must be finite and one of them greater than 0, got {weights.tolist()}")
-    log_peaks -= offset
-
-    pull = (precisions @ means_from_centre[:, :, None])[:, :, 0]
-    coefficients = np.empty((n_components, _n_monomials(n_features)))
-    coefficients[:, 0] = log_peaks - 0.5 * (pull * means_from_centre).sum(axis=1)
-    coefficients[:, 1 : 1 + n_features] = pull
-    rows, columns = np.triu_indices(n_features)
-    coefficients[:, 1 + n_features :] = precisions[:, rows, columns] * np.where(rows == columns, -0.5, -1.0)
-    coefficients[inaccurate] = 0.0
-    residuals = [_Residual(int(k), means[k], cholesky[k], float(log_peaks[k])) for k in inaccurate]
-    return _MixtureForm(coefficients, residuals, offset)
+    coefficients, residuals, log_weights = [], [], []
+    from_centre = (means - data._centre).tolist()
+    log_2_pi = n_features * math.log(2 * math.pi)
+    for k, (weight, mean, covariance) in enumerate(
+        zip(weights.tolist(), from_centre, covariances.tolist(), strict=True)
+    ):
+        reach = [abs(m) + 3 * math.sqrt(abs(covariance[i][i])) for i, m in enumerate(mean)]
+        if _amplification(covariance, reach) < _LARGEST_AMPLIFICATION:
+            row, log_determinant = _coefficients(mean, covariance)
+        else:
+            residual = _residual(k, means[k], covariances[k])
+            residuals.append(residual)
+            row, log_determinant = [0.0] * _n_monomials(n_features), residual.log_determinant
+        if not weight >= 0:
+            raise ValueError(f"weights must be numbers and not negative, got {weights.tolist()}")
+        log_weights.append(math.log(weight) if weight else -math.inf)
+        row[0] += log_weights[k] - 0.5 * (log_2_pi + log_determinant)
+        coefficients.append(row)
+    if not math.isfinite(max(log_weights)):
+        raise ValueError(f"weights must be finite and at least one greater than 0, got {weights.tolist()}")
+    return _MixtureForm(np.array(coefficients), residuals, -math.inf in log_weights)
 
 
-def _cholesky(covariances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lower triangular factors; ValueError that names the component if there is none."""
+# One and two axes in closed form and in plain floats: for the few numbers of a mixture faster than arrays.
+
+
+def _coefficients(mean: list[float], covariance: list[list[float]]) -> tuple[list[float], float]:
+    """The coefficients of -(u - mean)' P (u - mean) / 2, and the log-determinant of the covariance."""
+    if len(mean) == 1:
+        variance = covariance[0][0]
+        pull_x = mean[0] / variance
+        return [-0.5 * pull_x * mean[0], pull_x, -0.5 / variance], math.log(variance)
+    if len(mean) == 2:
+        (a, b), (_, c) = covariance
+        x, y = mean
+        determinant = a * c - b * b
+        pull_x, pull_y = (c * x - b * y) / determinant, (a * y - b * x) / determinant
+        constant = -0.5 * (pull_x * x + pull_y * y)
+        quadratic = [-0.5 * c / determinant, b / determinant, -0.5 * a / determinant]
+        return [constant, pull_x, pull_y, *quadratic], math.log(determinant)
+    precision = np.linalg.inv(covariance)
+    pulls = precision @ mean
+    precision[np.diag_indices(len(mean))] *= 0.5
+    upper = -precision[np.triu_indices(len(mean))]
+    row = [-0.5 * float(pulls @ mean), *pulls.tolist(), *upper.tolist()]
+    return row, float(np.linalg.slogdet(covariance)[1])
+
+
+def _amplification(covariance: list[list[float]], reach: list[float]) -> float:
+    """By how much the monomial form magnifies rounding for points as far as `reach` from the centre.
+
+    This is |u|' |P| |u|, the size of the terms that cancel to leave a squared distance of order 1. Infinity or
+    NaN if the covariance is not positive definite, or so nearly that rounding decides.
+    """
+    if len(reach) == 1:
+        variance = covariance[0][0]
+        return reach[0] * reach[0] / variance if variance > 0 else math.inf
+    if len(reach) == 2:
+        (a, b), (_, c) = covariance
+        x, y = reach
+        determinant = a * c - b * b
+        if not (a > 0 and determinant > 0):
+            return math.inf
+        return (c * x * x + 2 * abs(b) * x * y + a * y * y) / determinant
     try:
-        cholesky = np.linalg.cholesky(covariances)
+        np.linalg.cholesky(covariance)
+        precision = np.linalg.inv(covariance)
     except np.linalg.LinAlgError:
-        cholesky = np.full(covariances.shape, np.nan)
-    if not np.isfinite(cholesky).all():
-        for k, covariance in enumerate(covariances):
-            try:
-                np.linalg.cholesky(covariance)
-                legal = bool(np.isfinite(covariance).all())
-            except np.linalg.LinAlgError:
-                legal = False
-            if not legal:
-                raise ValueError(
-                    f"covariances must be positive definite, covariance {k + 1} is {covariance.tolist()}; "
-                    "try larger variances or a weaker correlation"
-                )
-    return cholesky
+        return math.inf
+    return float(reach @ np.abs(precision) @ reach)
 
 
-def _sharpen(cholesky: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
-    """Give the last pivot of a 2 x 2 factor all its digits: near correlation 1 nothing remains of a c - b b in doubles."""
-    if len(covariance) == 2:
-        a, b, c = (Fraction(float(covariance[i, j])) for i, j in ((0, 0), (1, 0), (1, 1)))
-        pivot = float((a * c - b * b) / a)
-        if pivot > 0:
-            cholesky[1, 1] = math.sqrt(pivot)
+def _residual(component: int, mean: Array, covariance: Array) -> _Residual:
+    """The component for the way from x - mean; ValueError if its covariance is not positive definite."""
+    try:
+        cholesky = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+        if len(mean) == 2:  # near correlation 1 doubles leave hardly a digit of a c - b b: take it exactly
+            a, b, c = (Fraction(float(covariance[i, j])) for i, j in ((0, 0), (1, 0), (1, 1)))
+            cholesky[1, 1] = math.sqrt((a * c - b * b) / a)
+        log_determinant = 2 * math.fsum(math.log(pivot) for pivot in np.diag(cholesky))
+        if not math.isfinite(log_determinant):
+            raise ValueError
+    except (np.linalg.LinAlgError, ValueError, OverflowError):
+        raise ValueError(
+            f"covariances must be positive definite, covariance {component + 1} is {covariance.tolist()}; "
+            "try larger variances or a weaker correlation"
+        ) from None
+    return _Residual(component, mean, cholesky, log_determinant)
 
 
-def _log(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logarithm, -inf for 0."""
-    if not (weights >= 0).all():
-        raise ValueError(f"weights must not be negative, got {weights.tolist()}")
-    with np.errstate(divide="ignore"):
-        return np.log(weights)
+# ---- The E-step, block by block --------------------------------------------------------------------------
 
 
-def _amplification(precisions: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much the monomial form magnifies rounding, for points `reach` from the centre of the data.
+class _Block(NamedTuple):
+    """The E-step of some of the points. The next block overwrites the arrays of this one."""
 
-    That is |u|'|P||u|, the size of the terms that must cancel to leave a squared distance of order 1.
+    columns: slice  # which points
+    monomials: Array  # (n_monomials, n_points)
+    responsibilities: Array  # (n_components, n_points)
+    # Its log-likelihood is log_totals + baseline @ (the sum of its monomials over the points).
+    log_totals: float
+    baseline: Array
+
+
+def _e_step(data: GaussianData, mixture: _MixtureForm) -> Iterator[_Block]:
+    """Bayes' rule: log(weight N(x)) of each component, exp, divided by the sum over the components.
+
+    Only ratios matter, so all is divided by the first component: its row is exp(0) and costs nothing, which for
+    two components is half the work. Where a ratio, or its inverse, would leave the range of doubles, and for
+    residuals, each point is divided by the largest of its own values instead.
     """
-    return np.asarray(((np.abs(precisions) @ reach[:, :, None])[:, :, 0] * reach).sum(axis=1))
-
-
-# The E-step, block by block.
-
-
-def _e_step(
-    data: GaussianData, mixture: _MixtureForm
-) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64], float]]:
-    """Per block: its columns, monomials, responsibilities (n_components, n_points) and log-likelihood.
-
-    The arrays are overwritten by the next block.
-    """
-    coefficients, residuals, offset = mixture
+    coefficients = mixture.coefficients
     n_components = len(coefficients)
-    joint = np.empty(0)
+    comparable = not (mixture.residuals or mixture.has_empty)
+    ratios = coefficients[1:] - coefficients[0] if comparable else coefficients[1:]
+    joint = np.empty((0, 0))
     for columns, monomials in _monomial_blocks(data, n_components):
         n_points = monomials.shape[1]
-        if joint.shape != (n_components, n_points):
+        if joint.shape[1] != n_points:
             joint = np.empty((n_components, n_points))
             totals = np.empty(n_points)
+        others = joint[1:]
+        if comparable:
+            np.matmul(ratios, monomials, out=others)
+            lowest, highest = others.min(initial=0.0), others.max(initial=0.0)
+        if comparable and lowest > -_LARGEST_EXPONENT and highest < _LARGEST_EXPONENT:
+            np.exp(others, out=others)
+            np.add.reduce(others, axis=0, out=totals, initial=1.0)
+            log_totals = _sum_of_logs(totals, highest)
+            np.divide(1.0, totals, out=joint[0])
+            others *= joint[0]
+            yield _Block(columns, monomials, joint, log_totals, coefficients[0])
+            continue
         np.matmul(coefficients, monomials, out=joint)
-        for residual in residuals:
-            joint[residual.component] = _log_density(data.X[columns], residual)
-        log_likelihood = _exponentiate(joint)
-        np.add.reduce(joint, axis=0, out=totals)
-        log_likelihood += float(np.log(totals).sum()) + n_points * offset
-        np.divide(1.0, totals, out=totals)
-        np.multiply(joint, totals, out=joint)
-        yield columns, monomials, joint, log_likelihood
-
-
-def _exponentiate(joint: NDArray[np.float64]) -> float:
-    """exp in place, of each point's values less a number of its own; returns the sum of these numbers."""
-    lowest = joint.min()
-    if lowest > _LOWEST_LOG:  # as everything is at most 0, no exp leaves the range of doubles
+        for residual in mixture.residuals:
+            constant = coefficients[residual.component, 0]
+            joint[residual.component] = constant - 0.5 * _squared_distance(data.X[columns], residual)
+        peaks = joint.max(axis=0)
+        if math.isnan(peaks.max()):
+            raise ValueError("means and covariances must be finite numbers, got NaN or infinity")
+        joint -= peaks
+        negligible = joint < _LOWEST_EXPONENT
+        np.maximum(joint, _LOWEST_EXPONENT, out=joint)
         np.exp(joint, out=joint)
-        return 0.0
-    if math.isnan(lowest):
-        raise ValueError("means and covariances must be finite numbers, got NaN or infinity")
-    peaks = joint.max(axis=0)
-    joint -= peaks
-    negligible = joint < _LOWEST_LOG
-    np.maximum(joint, _LOWEST_LOG, out=joint)  # exp of what is below would be slow, and is as good as 0
-    np.exp(joint, out=joint)
-    np.copyto(joint, 0.0, where=negligible)
-    return float(peaks.sum())
+        np.copyto(joint, 0.0, where=negligible)
+        np.add.reduce(joint, axis=0, out=totals)
+        log_totals = _sum_of_logs(totals, 0.0) + float(peaks.sum())
+        joint /= totals
+        yield _Block(columns, monomials, joint, log_totals, np.zeros(coefficients.shape[1]))
 
 
-def _log_density(points: NDArray[np.float64], residual: _Residual) -> NDArray[np.float64]:
-    """log(w N(x | mean, S)) - offset from x - mean: forward substitution with the Cholesky factor of S."""
-    solved: list[NDArray[np.float64]] = []
+def _sum_of_logs(totals: Array, highest_exponent: float) -> float:
+    """The sum of log(totals), with 1 <= totals <= n_components exp(highest_exponent).
+
+    As the logarithms of products of eight or nine, where these cannot overflow: most logarithms are saved.
+    """
+    whole = len(totals) // 8 * 8
+    if whole < 1000 or highest_exponent > 50:
+        return float(np.log(totals).sum())
+    products = np.multiply.reduce(totals[:whole].reshape(8, -1), axis=0)
+    products[: len(totals) - whole] *= totals[whole:]
+    return float(np.log(products).sum())
+
+
+def _squared_distance(points: Array, residual: _Residual) -> Array:
+    """(x - mean)' P (x - mean), by forward substitution with the Cholesky factor of the covariance."""
+    solved: list[Array] = []
     squared_distance = np.zeros(len(points))
     for i, row in enumerate(residual.cholesky):
         remainder = points[:, i] - residual.mean[i]
@@ -410,41 +453,49 @@ def _log_density(points: NDArray[np.float64], residual: _Residual) -> NDArray[np
         remainder /= row[i]
         solved.append(remainder)
         squared_distance += remainder * remainder
-    return residual.log_peak - 0.5 * squared_distance
+    return squared_distance
 
 
-# Monomials and their weighted sums.
+# ---- Monomials, their weighted sums, and moments ---------------------------------------------------------
 
 
 def _n_monomials(n_features: int) -> int:
     return 1 + n_features + n_features * (n_features + 1) // 2
 
 
-def _monomial_blocks(data: GaussianData, n_components: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """phi(x - centre) of block after block of points, (n_monomials, n_points); overwritten by the next block.
+def _monomials(centred: Array, table: Array | None = None) -> Array:
+    """phi of points (n_features, n_points): (n_monomials, n_points), a new array or the start of `table`."""
+    n_features, n_points = centred.shape
+    if table is None:
+        table = np.empty((_n_monomials(n_features), n_points))
+    monomials = table[:, :n_points]
+    monomials[0] = 1.0
+    monomials[1 : 1 + n_features] = centred
+    row = 1 + n_features
+    for i in range(n_features):
+        np.multiply(centred[i:], centred[i], out=monomials[row : row + n_features - i])
+        row += n_features - i
+    return monomials
 
-    To make them anew costs less than to fetch a stored table from memory.
+
+def _monomial_blocks(data: GaussianData, n_components: int) -> Iterator[tuple[slice, Array]]:
+    """The monomials of block after block of points; the next block overwrites the array of this one.
+
+    A table for all of many points would not be read faster from memory than it is made anew.
     """
-    centred = data._centred
-    n_features, n_samples = centred.shape
-    n_monomials = _n_monomials(n_features)
+    n_samples, n_monomials = data.n_samples, _n_monomials(data.n_features)
     size = min(n_samples, max(_BLOCK // max(n_components, n_monomials), 256))
-    table = np.empty((n_monomials, size))
-    table[0] = 1.0
+    table = np.empty((n_monomials, size)) if data._monomials is None else None
     for start in range(0, n_samples, size):
         columns = slice(start, min(start + size, n_samples))
-        points = centred[:, columns]
-        monomials = table[:, : points.shape[1]]
-        monomials[1 : 1 + n_features] = points
-        row = 1 + n_features
-        for i in range(n_features):
-            np.multiply(points[i:], points[i], out=monomials[row : row + n_features - i])
-            row += n_features - i
-        yield columns, monomials
+        if data._monomials is None:
+            yield columns, _monomials(data._centred[:, columns], table)
+        else:
+            yield columns, data._monomials[:, columns]
 
 
-def _products(rows: NDArray[np.float64], monomials: NDArray[np.float64]) -> NDArray[np.float64]:
-    """rows @ monomials', the sum over the points of every row times every monomial."""
+def _products(rows: Array, monomials: Array) -> Array:
+    """rows @ monomials': the sum over the points of every row times every monomial."""
     if len(rows) * len(monomials) <= _FEW_DOT_PRODUCTS:
         return np.asarray(np.vecdot(rows[:, None], monomials))
     return np.asarray(rows @ monomials.T)
@@ -452,40 +503,37 @@ def _products(rows: NDArray[np.float64], monomials: NDArray[np.float64]) -> NDAr
 
 @lru_cache(maxsize=64)
 def _pair_positions(n_features: int) -> NDArray[np.intp]:
-    """positions[i, j] is the row of u_i u_j among the monomials."""
+    """[i, j] is the row of u_i u_j among the monomials."""
     positions = np.empty((n_features, n_features), dtype=np.intp)
     rows, columns = np.triu_indices(n_features)
     positions[rows, columns] = positions[columns, rows] = 1 + n_features + np.arange(len(rows))
     return positions
 
 
-def _moments_from_sums(data: GaussianData, sums: NDArray[np.float64]) -> tuple[Moments, NDArray[np.intp]]:
-    """The moments that follow from the sums of monomials, and the components for which these are too inaccurate."""
+def _moments_from_sums(data: GaussianData, sums: Array) -> tuple[Moments, list[int]]:
+    """The moments that follow from sums of monomials, and the components where too many digits cancelled."""
+    n_features = data.n_features
     counts = sums[:, 0].copy()
-    empty = counts == 0
-    divisors = np.where(empty, np.nan, counts)
-    from_centre = sums[:, 1 : 1 + data.n_features] / divisors[:, None]
-    second = sums[:, _pair_positions(data.n_features)] / divisors[:, None, None]
+    divisors = np.where(counts == 0, np.nan, counts) if 0 in counts.tolist() else counts
+    averages = sums / divisors[:, None]
+    from_centre = averages[:, 1 : 1 + n_features]
+    second = averages[:, _pair_positions(n_features)]
     covariances = second - from_centre[:, :, None] * from_centre[:, None, :]
-    moments = Moments(counts, from_centre + data._centre, covariances)
-
-    reach = np.sqrt(np.diagonal(second, axis1=1, axis2=2))
-    try:
-        amplification = _amplification(np.linalg.inv(covariances), reach)
-    except np.linalg.LinAlgError:  # one of them is exactly singular
-        amplification = np.full(len(counts), np.inf)
-    return moments, np.flatnonzero(~(amplification < _LARGEST_AMPLIFICATION) & ~empty)
+    inaccurate = []
+    for k, (square, covariance) in enumerate(zip(second.tolist(), covariances.tolist(), strict=True)):
+        reach = [math.sqrt(square[i][i]) for i in range(n_features)]
+        if not _amplification(covariance, reach) < _LARGEST_AMPLIFICATION and counts[k]:
+            inaccurate.append(k)
+    return Moments(counts, from_centre + data._centre, covariances), inaccurate
 
 
-def _replace_by_two_pass(
-    moments: Moments, components: NDArray[np.intp], data: GaussianData, shares: NDArray[np.float64]
-) -> None:
-    """Overwrite the means and covariances of these components: first the mean, then the moments of x - mean."""
+def _replace_by_two_pass(moments: Moments, components: list[int], data: GaussianData, shares: Array) -> None:
+    """Overwrite the means and covariances of `components`: first the mean, then the moments of x - mean."""
     for k, share in zip(components, shares, strict=True):
         share = share / share.sum()
         mean = share @ data.X
         residuals = (data.X - mean).T
-        rounding = residuals @ share  # the mean less its own rounding: matters far from the origin
+        rounding = residuals @ share  # of the mean: it matters far from the origin
         covariance = (residuals * share) @ residuals.T - np.outer(rounding, rounding)
         moments.means[k] = mean + rounding
         moments.covariances[k] = 0.5 * (covariance + covariance.T)
