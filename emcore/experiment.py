@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 
 from emcore import datasets, em, starts
 from emcore.datasets import Dataset, Group
-from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans
+from emcore.models import GaussianMixture, KMeans
 from emcore.models.gaussian_kernel import prepare
+from emcore.starts import ByHand
 
 CACHE_BYTES = 256 * 2**20
 
@@ -76,24 +77,6 @@ class OwnData:
 
 
 @dataclass(frozen=True)
-class PlainMixture:
-    """The parameters of a mixture as nested tuples, so that an experiment can be hashed and written into a link."""
-
-    weights: tuple[float, ...]
-    means: tuple[tuple[float, ...], ...]
-    covariances: tuple[tuple[tuple[float, ...], ...], ...]
-
-    @classmethod
-    def of(cls, parameters: GaussianMixtureParameters) -> PlainMixture:
-        """From arrays."""
-        return cls(
-            tuple(parameters.weights.tolist()),
-            tuple(tuple(row) for row in parameters.means.tolist()),
-            tuple(tuple(tuple(row) for row in matrix) for matrix in parameters.covariances.tolist()),
-        )
-
-
-@dataclass(frozen=True)
 class Experiment:
     """Everything that decides a run: data, model, start, stop.
 
@@ -107,7 +90,7 @@ class Experiment:
         A key of STARTS.
     start_seed : int
         Of the start alone: the data have a seed of their own.
-    by_hand : PlainMixture or None
+    by_hand : ByHand or None
         The start's parameters where `start` is "by-hand".
     max_iter, tol
         As in `emcore.em.run`.
@@ -117,7 +100,7 @@ class Experiment:
     model: GaussianMixture | KMeans
     start: str = "random-points"
     start_seed: int = 0
-    by_hand: PlainMixture | None = None
+    by_hand: ByHand | None = None
     max_iter: int = 100
     tol: float = 1e-6
 
@@ -132,14 +115,7 @@ class Experiment:
 
     def _run(self) -> em.History:
         X = self.dataset().X
-        by_hand = self.by_hand
-        parameters = starts.start(
-            self.start,
-            self.model,
-            X,
-            self.start_seed,
-            by_hand and (by_hand.weights, by_hand.means, by_hand.covariances),
-        )
+        parameters = starts.start(self.start, self.model, X, self.start_seed, self.by_hand)
         history = em.run(self.model, X, parameters, max_iter=self.max_iter, tol=self.tol)
         _ = history.prepared  # laid out now, so that the cache knows what the history weighs
         return history

@@ -96,6 +96,34 @@ def caption(history: History, position: int, *, whole: bool = False) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Captions:
+    """A sentence for each position (for half-steps, and for whole iterations), and a short label for each."""
+
+    half_steps: tuple[str, ...]
+    iterations: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def captions(history: History) -> Captions:
+    """What the player says at each position of a run."""
+    positions = range(history.n_positions)
+    name = history.model.objective_name.lower()
+    return Captions(
+        tuple(caption(history, position) for position in positions),
+        tuple(caption(history, position, whole=True) for position in positions),
+        tuple(
+            f"Iteration {position // 2}, {name} {number(float(history.objective[position // 2]))}"
+            for position in positions
+        ),
+    )
+
+
+def step_names(history: History) -> tuple[str, ...]:
+    """The half-step that leads to each position."""
+    return ("Start", *("E-step" if position % 2 else "M-step" for position in range(1, history.n_positions)))
+
+
 def points_taken(history: History, iteration: int) -> NDArray[np.float64]:
     """N_k after the E-step at theta_iteration: the responsibilities of each component, summed over the points.
 
@@ -106,6 +134,20 @@ def points_taken(history: History, iteration: int) -> NDArray[np.float64]:
         return counts
     summed: NDArray[np.float64] = history.posterior(iteration).responsibilities.sum(axis=0)
     return summed
+
+
+def responsibilities_of(history: History, position: int, row: int) -> NDArray[np.float64] | None:
+    """The responsibilities for one point, shape (n_components,), as at `position`; None at the bare start."""
+    if position == 0:
+        return None
+    parameters = history.parameters[(position - 1) // 2]
+    shares: NDArray[np.float64] = history.model.e_step(history.X[row : row + 1], parameters).responsibilities[0]
+    return shares
+
+
+def gains(history: History) -> list[float]:
+    """What each iteration added to the objective, in nats; 0 for the start."""
+    return [0.0, *np.diff(history.objective).tolist()]
 
 
 @dataclass(frozen=True)

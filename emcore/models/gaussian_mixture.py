@@ -314,6 +314,16 @@ class GaussianMixture:
         weights = np.full(self.n_components, 1 / self.n_components)
         return GaussianMixtureParameters(weights, np.asarray(means), covariances, self.covariance_type)
 
+    def constrain(self, parameters: GaussianMixtureParameters) -> GaussianMixtureParameters:
+        """The parameters with covariances of the model's type: pooled by weight, or stripped to their diagonal.
+
+        A start outside the family that the M-step chooses from may lie above all of it, and the first M-step fall.
+        """
+        covariances = _constrained(parameters.covariances, parameters.weights, self.covariance_type)
+        return GaussianMixtureParameters(
+            parameters.weights, parameters.means, covariances, self.covariance_type
+        )
+
     def from_responsibilities(
         self, X: ArrayLike | GaussianData, responsibilities: ArrayLike
     ) -> GaussianMixturePosterior:
