@@ -97,10 +97,10 @@ def test_every_setting_is_one_that_streamlit_knows_and_follows(tmp_path: Path):
     assert wanted["client.showErrorDetails"] == "none"
     assert wanted["runner.postScriptGC"] is False
     assert wanted["server.maxUploadSize"] == 5
-    ask = "import json, sys, streamlit as st; print(json.dumps({n: st.get_option(n) for n in sys.argv[1:]}))"
+    show = "import json, sys, streamlit as st; print(json.dumps({n: st.get_option(n) for n in sys.argv[1:]}))"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}  # nobody's own settings
     got = subprocess.run(
-        [sys.executable, "-c", ask, *wanted], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", show, *wanted], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert got.returncode == 0, got.stderr
     assert json.loads(got.stdout) == wanted
@@ -118,7 +118,7 @@ def test_nothing_that_is_ignored_is_kept():
     assert subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
 
 
-# The container, as far as it goes without an engine: the Dockerfile's files, environment and commands, run outside.
+# The container without an engine: the Dockerfile's files, environment and commands, run outside of one.
 
 
 def dockerfile() -> list[tuple[str, str]]:
