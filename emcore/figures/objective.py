@@ -12,9 +12,6 @@ from emcore.figures import style
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 
-CURVE: str = style.COMPONENT_COLOURS[5]
-BOUND: str = style.COMPONENT_COLOURS[4]
-
 
 def objective_figure(
     history: History, *, look: Look = style.DEFAULT_LOOK, half_steps: bool = False, since: int = 0
@@ -58,8 +55,8 @@ def objective_figure(
             "x": iterations,
             "y": objective,
             "mode": "lines+markers" if markers else "lines",
-            "line": {"color": CURVE, "width": look.line_width},
-            "marker": {"size": 2.4 * look.line_width, "color": CURVE},
+            "line": {"color": style.OBJECTIVE, "width": look.line_width},
+            "marker": {"size": 2.4 * look.line_width, "color": style.OBJECTIVE},
             "opacity": 0.4,
             "hovertemplate": f"{hover}<extra>Whole run</extra>",
         },
@@ -68,7 +65,7 @@ def objective_figure(
             "x": iterations,
             "y": objective,
             "mode": "lines",
-            "line": {"color": CURVE, "width": 1.2 * look.line_width},
+            "line": {"color": style.OBJECTIVE, "width": 1.2 * look.line_width},
             "hovertemplate": f"{hover}<extra>{history.model.objective_name}</extra>",
         },
     ]
@@ -85,8 +82,8 @@ def objective_figure(
                 "x": iteration_at[1:],
                 "y": bound[1:],
                 "mode": "lines+markers" if markers else "lines",
-                "line": {"color": BOUND, "width": 0.8 * look.line_width},
-                "marker": {"size": 2.2 * look.line_width, "color": BOUND},
+                "line": {"color": style.BOUND, "width": 0.8 * look.line_width},
+                "marker": {"size": 2.2 * look.line_width, "color": style.BOUND},
                 "hovertemplate": f"{hover}<extra>Lower bound</extra>",
             }
         )
@@ -102,7 +99,7 @@ def objective_figure(
             "showlegend": False,
             "marker": {
                 "size": look.mean_size,
-                "color": CURVE,
+                "color": style.OBJECTIVE,
                 "symbol": "circle",
                 "line": {"color": "white", "width": 2},
             },
@@ -115,7 +112,7 @@ def objective_figure(
     layout = style.layout(
         look,
         x_title="Iteration",
-        y_title=_axis_title(history),
+        y_title=style.objective_title(history),
         revision=f"{history.n_iterations} {y_range} {since}",
         xaxis={
             "range": (
@@ -130,11 +127,6 @@ def objective_figure(
     )
     figure = go.Figure({"data": [{"type": "scatter", **trace} for trace in traces], "layout": layout})
     return SteppedFigure(figure, tuple(tracks), jumps=jumps, description=_description(history))
-
-
-def _axis_title(history: History) -> str:
-    name = str(history.model.objective_name)
-    return f"{name} (nats)" if "log" in name.lower() else name
 
 
 def _range(objective: Any, height: Any, since: int) -> tuple[float, float]:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emcore.em import History
+
 # The first three and numbers 5 and 7 are Okabe & Ito's (2008). The others were searched for: any two of the
 # ten stay apart under deuteranopia (OKLab distance above 0.1), and all show on white and on a dark page.
 COMPONENT_COLOURS: Final = (
@@ -39,6 +41,8 @@ COMPONENT_SYMBOLS: Final = (
     ("hexagon", "h"),
     ("x", "X"),
 )
+OBJECTIVE: Final = COMPONENT_COLOURS[5]
+BOUND: Final = COMPONENT_COLOURS[4]
 NEUTRAL: Final = "#808080"  # legible on white and on a dark page alike: sums, truth, what has no component
 GRID: Final = "rgba(128,128,128,0.22)"
 TRANSPARENT: Final = "rgba(0,0,0,0)"
@@ -100,12 +104,21 @@ def palette(n_components: int) -> NDArray[np.uint8]:
     return np.array([rgb(colour) for colour in COMPONENT_COLOURS[:n_components]])
 
 
-def plain(text: str, longest: int = 40) -> str:
-    """A name that someone else chose, fit for Plotly text: no markup, no template, one short line."""
+def short(text: str, longest: int = 40) -> str:
+    """A name that someone else chose, on one line and not too long."""
     text = " ".join(text.split())
-    if len(text) > longest:
-        text = text[: longest - 1] + "…"
-    return html.escape(text, quote=False).replace("{", "&#123;").replace("%", "&#37;")
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def plain(text: str) -> str:
+    """A name that someone else chose, fit for Plotly text: `short`, without markup or template."""
+    return html.escape(short(text), quote=False).replace("{", "&#123;").replace("%", "&#37;")
+
+
+def objective_title(history: History) -> str:
+    """The title of the objective's axis, with its unit if it has one."""
+    name = str(history.model.objective_name)
+    return f"{name} (nats)" if "log" in name.lower() else name
 
 
 def faint(colour: str, opacity: float) -> str:

@@ -1,0 +1,1 @@
+"""Values in, files out: `pictures` (the only importer of matplotlib) and `tables`."""
