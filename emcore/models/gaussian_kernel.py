@@ -329,8 +329,8 @@ def _coefficients(mean: list[float], covariance: list[list[float]]) -> tuple[lis
 def _amplification(covariance: list[list[float]], reach: list[float]) -> float:
     """By how much the monomial form magnifies rounding for points as far as `reach` from the centre.
 
-    This is |u|' |P| |u|, the size of the terms that cancel to leave a squared distance of order 1. Infinity or
-    NaN if the covariance is not positive definite, or so nearly that rounding decides.
+    This is |u|' |P| |u|, the size of the terms that cancel to leave a squared distance of order 1. Infinity
+    or NaN if the covariance is not positive definite, or so nearly that rounding decides.
     """
     if len(reach) == 1:
         variance = covariance[0][0]
@@ -342,6 +342,8 @@ def _amplification(covariance: list[list[float]], reach: list[float]) -> float:
         if not (a > 0 and determinant > 0):
             return math.inf
         return (c * x * x + 2 * abs(b) * x * y + a * y * y) / determinant
+    if not np.isfinite(covariance).all():
+        return math.inf
     try:
         np.linalg.cholesky(covariance)
         precision = np.linalg.inv(covariance)
@@ -351,7 +353,9 @@ def _amplification(covariance: list[list[float]], reach: list[float]) -> float:
 
 
 def _residual(component: int, mean: Array, covariance: Array) -> _Residual:
-    """The component for the way from x - mean; ValueError if its covariance is not positive definite."""
+    """The component for the way from x - mean; ValueError if mean or covariance are illegal."""
+    if not (np.abs(mean) <= 1e100).all():
+        raise ValueError(f"means must lie between -1e100 and 1e100, mean {component + 1} is {mean.tolist()}")
     try:
         cholesky = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
         if len(mean) == 2:  # near correlation 1 doubles leave hardly a digit of a c - b b: take it exactly
@@ -383,50 +387,58 @@ class _Block(NamedTuple):
 
 
 def _e_step(data: GaussianData, mixture: _MixtureForm) -> Iterator[_Block]:
-    """Bayes' rule: log(weight N(x)) of each component, exp, divided by the sum over the components.
-
-    Only ratios matter, so all is divided by the first component: its row is exp(0) and costs nothing, which for
-    two components is half the work. Where a ratio, or its inverse, would leave the range of doubles, and for
-    residuals, each point is divided by the largest of its own values instead.
-    """
+    """Bayes' rule for one block of points after another (Bishop 2006, equation 9.13)."""
     coefficients = mixture.coefficients
-    n_components = len(coefficients)
-    comparable = not (mixture.residuals or mixture.has_empty)
-    ratios = coefficients[1:] - coefficients[0] if comparable else coefficients[1:]
+    n_components, n_monomials = coefficients.shape
+    plain = not mixture.residuals and not mixture.has_empty
+    ratios = coefficients[1:] - coefficients[0] if plain else None
     joint = np.empty((0, 0))
     for columns, monomials in _monomial_blocks(data, n_components):
-        n_points = monomials.shape[1]
-        if joint.shape[1] != n_points:
-            joint = np.empty((n_components, n_points))
-            totals = np.empty(n_points)
-        others = joint[1:]
-        if comparable:
-            np.matmul(ratios, monomials, out=others)
-            lowest, highest = others.min(initial=0.0), others.max(initial=0.0)
-        if comparable and lowest > -_LARGEST_EXPONENT and highest < _LARGEST_EXPONENT:
-            np.exp(others, out=others)
-            np.add.reduce(others, axis=0, out=totals, initial=1.0)
-            log_totals = _sum_of_logs(totals, highest)
-            np.divide(1.0, totals, out=joint[0])
-            others *= joint[0]
-            yield _Block(columns, monomials, joint, log_totals, coefficients[0])
-            continue
-        np.matmul(coefficients, monomials, out=joint)
-        for residual in mixture.residuals:
-            constant = coefficients[residual.component, 0]
-            joint[residual.component] = constant - 0.5 * _squared_distance(data.X[columns], residual)
-        peaks = joint.max(axis=0)
-        if math.isnan(peaks.max()):
-            raise ValueError("means and covariances must be finite numbers, got NaN or infinity")
-        joint -= peaks
-        negligible = joint < _LOWEST_EXPONENT
-        np.maximum(joint, _LOWEST_EXPONENT, out=joint)
-        np.exp(joint, out=joint)
-        np.copyto(joint, 0.0, where=negligible)
-        np.add.reduce(joint, axis=0, out=totals)
-        log_totals = _sum_of_logs(totals, 0.0) + float(peaks.sum())
-        joint /= totals
-        yield _Block(columns, monomials, joint, log_totals, np.zeros(coefficients.shape[1]))
+        if joint.shape[1] != monomials.shape[1]:
+            joint = np.empty((n_components, monomials.shape[1]))
+        log_totals = None
+        baseline = coefficients[0]
+        if ratios is not None:
+            np.matmul(ratios, monomials, out=joint[1:])
+            log_totals = _normalise_by_first(joint)
+        if log_totals is None:
+            np.matmul(coefficients, monomials, out=joint)
+            for residual in mixture.residuals:
+                constant = coefficients[residual.component, 0]
+                joint[residual.component] = constant - 0.5 * _squared_distance(data.X[columns], residual)
+            log_totals = _normalise_by_largest(joint)
+            baseline = np.zeros(n_monomials)
+        yield _Block(columns, monomials, joint, log_totals, baseline)
+
+
+def _normalise_by_first(joint: Array) -> float | None:
+    """Responsibilities in place, from log-densities less that of the first component; None if out of range.
+
+    Only ratios matter, and of the first component to itself the ratio is 1: its row needs no product and no
+    exp, which for two components is half the work. Returns the sum over the points of log(sum of the ratios).
+    """
+    first, others = joint[0], joint[1:]
+    lowest, highest = others.min(initial=0.0), others.max(initial=0.0)
+    if lowest < -_LARGEST_EXPONENT or highest > _LARGEST_EXPONENT:
+        return None
+    np.exp(others, out=others)
+    totals = np.add.reduce(others, axis=0, initial=1.0)
+    np.divide(1.0, totals, out=first)
+    others *= first
+    return _sum_of_logs(totals, highest)
+
+
+def _normalise_by_largest(joint: Array) -> float:
+    """Responsibilities in place, from log-densities of any size; returns the sum of log p(x)."""
+    peaks = joint.max(axis=0)
+    joint -= peaks
+    negligible = joint < _LOWEST_EXPONENT
+    np.maximum(joint, _LOWEST_EXPONENT, out=joint)
+    np.exp(joint, out=joint)
+    np.copyto(joint, 0.0, where=negligible)
+    totals = joint.sum(axis=0)
+    joint /= totals
+    return _sum_of_logs(totals, 0.0) + float(peaks.sum())
 
 
 def _sum_of_logs(totals: Array, highest_exponent: float) -> float:
@@ -446,14 +458,15 @@ def _squared_distance(points: Array, residual: _Residual) -> Array:
     """(x - mean)' P (x - mean), by forward substitution with the Cholesky factor of the covariance."""
     solved: list[Array] = []
     squared_distance = np.zeros(len(points))
-    for i, row in enumerate(residual.cholesky):
-        remainder = points[:, i] - residual.mean[i]
-        for j in range(i):
-            remainder -= row[j] * solved[j]
-        remainder /= row[i]
-        solved.append(remainder)
-        squared_distance += remainder * remainder
-    return squared_distance
+    with np.errstate(over="ignore"):
+        for i, row in enumerate(residual.cholesky):
+            remainder = points[:, i] - residual.mean[i]
+            for j in range(i):
+                remainder -= row[j] * solved[j]
+            remainder /= row[i]
+            solved.append(remainder)
+            squared_distance += remainder * remainder
+    return np.minimum(squared_distance, 1e300)
 
 
 # ---- Monomials, their weighted sums, and moments ---------------------------------------------------------
