@@ -257,8 +257,8 @@ class Plot {
   }
 
   patchLine(full, nodes, points) {
-    if (full.line.shape !== "linear" || full.line.backoff || !["none", "toself", "tozeroy"].includes(full.fill))
-      return false;
+    if (full.line.shape !== "linear" || full.line.backoff > 0 || full.marker?.angleref === "previous") return false;
+    if (!["none", "toself", "tozeroy"].includes(full.fill)) return false;
     const runs = [[]];
     for (const point of points)
       if (point) runs.at(-1).push(point.map((pixel) => Math.max(-1e5, Math.min(1e5, pixel)).toFixed(2)));
@@ -379,10 +379,12 @@ class Plot {
     this.div.after(scrap);
     const x = names.map((_, index) => index);
     const scatter = { type: "scatter", mode: "markers", x, y: x, marker: { symbol: names, size: sizes } };
-    this.Plotly.newPlot(scrap, [scatter], { width: 300, height: 300 }, { staticPlot: true });
+    const made = this.Plotly.newPlot(scrap, [scatter], { width: 300, height: 300 }, { staticPlot: true });
     const paths = Array.from(scrap.querySelectorAll("path.point"), (node) => node.getAttribute("d"));
-    this.Plotly.purge(scrap);
-    scrap.remove();
+    made.finally(() => {
+      this.Plotly.purge(scrap); // not before Plotly is done with it
+      scrap.remove();
+    });
     if (paths.length !== keys.size) return null;
     const shapes = new Map(Array.from(keys, (key, index) => [key, paths[index]]));
     this.patchable.set(trace, shapes);
@@ -802,7 +804,9 @@ class Player {
     if (!this.content || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
     const { target } = event;
     if (!this.root.contains(target)) {
-      if (!target.contains?.(this.root)) return; // only the page itself, not another control on it
+      // On the page itself, or on a button, which has no use for arrows; any other control keeps its keys.
+      const button = target.matches?.("button:not([role])") && !target.closest(".player") && event.key !== " ";
+      if (!target.contains?.(this.root) && !button) return;
       if (Array.from(open).find((player) => player.inView()) !== this) return;
     }
     if (target.matches?.("select") || (event.key === " " && target.matches?.("button, input[type=checkbox]"))) return;

@@ -11,11 +11,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 playwright_api = pytest.importorskip("playwright.sync_api") if "EMLAB_REQUIRE_BROWSER" not in os.environ else None
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402 - only where playwright is installed
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright  # noqa: E402 - only where it is
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -29,6 +30,8 @@ ARGUMENTS = (
     "--disable-sync",
 )
 WAIT = 20_000  # ms: patience with a busy machine, not an expectation
+
+expect.set_options(timeout=WAIT)
 
 Serve = Callable[..., str]
 OpenPage = Callable[..., Page]
@@ -72,25 +75,50 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         assert not re.search(r"traceback|error|warning|exception", text, re.IGNORECASE), f"{app} said:\n{text}"
 
 
-@pytest.fixture
-def open_page(chromium: Browser) -> Iterator[OpenPage]:
-    """A function that opens an address in a context of its own: ``open_page(url, width=390, **context)``."""
-    said: list[str] = []
-    contexts = []
+@pytest.fixture(scope="session")
+def contexts(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """A function that gives a browser context with these options; kept, so that its pages share their cache."""
+    made: dict[str, BrowserContext] = {}
 
-    def open_address(url: str, width: int = 1280, height: int = 900, **options: object) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(WAIT)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
+    def context(**options: Any) -> BrowserContext:
+        name = repr(sorted(options.items()))
+        if name not in made:
+            made[name] = chromium.new_context(**options)
+            made[name].set_default_timeout(WAIT)
+        return made[name]
+
+    yield context
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture
+def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
+    """A function that opens an address: ``open_page(url, width=390, color_scheme="dark")``.
+
+    `allow` is a word that makes an error in the browser's console an expected one; other options are those of
+    a browser context. The console must stay clean.
+    """
+    said: list[str] = []
+    pages: list[Page] = []
+
+    def open_address(
+        url: str, width: int = 1280, height: int = 900, allow: str | None = None, **options: Any
+    ) -> Page:
+        def hear(kind: str, text: str) -> None:
+            if kind == "error" and not (allow and allow in text):
+                said.append(text)
+
+        page = contexts(viewport={"width": width, "height": height}, **options).new_page()
+        pages.append(page)
+        page.on("console", lambda message: hear(message.type, f"{message.text} {message.location['url']}"))
+        page.on("pageerror", lambda error: hear("error", str(error)))
         page.goto(url)
         return page
 
     yield open_address
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not said, "the browser's console said:\n" + "\n".join(said)
 
 

@@ -49,13 +49,15 @@ def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[St
     sizes = np.where(np.arange(n_steps + 1)[:, None] % 2, 12.0, 18.0) + np.arange(n_rings)
     names = np.array([[f"{ring}:{step % 4}" for ring in range(n_rings)] for step in range(n_steps + 1)], object)
     hover = np.array([[f"{step}"] * n_points for step in range(n_steps + 1)], dtype=object)
+    rings_line = {"color": "var(--st-text-color)", "simplify": False}  # paths as they are, to compare them
+    curve_line = {"color": "var(--st-primary-color)", "simplify": False}
     cloud = go.Figure(
         [
             go.Scatter(
                 x=points[:, 0], y=points[:, 1], mode="markers", marker={"size": 7, "opacity": 0.8}, name="points"
             ),
-            go.Scatter(x=[], y=[], mode="lines", line={"color": "var(--st-text-color)"}, name="rings"),
-            go.Scatter(x=trail[:, 0], y=trail[:, 1], mode="lines+markers", line={"dash": "dot"}, name="trail"),
+            go.Scatter(x=[], y=[], mode="lines", line=rings_line, name="rings"),
+            go.Scatter(x=trail[:, 0], y=trail[:, 1], mode="lines+markers", line={"dash": "dot", "simplify": False}, name="trail"),
             go.Scatter(
                 mode="markers+text", textposition="top center", marker={"color": "crimson"}, name="handles"
             ),
@@ -92,7 +94,7 @@ def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[St
     curve = go.Figure(
         [
             go.Scatter(x=steps, y=heights, mode="lines", line={"color": "rgba(128,128,128,0.4)"}),
-            go.Scatter(x=steps, y=heights, mode="lines", line={"color": "var(--st-primary-color)"}, fill="tozeroy"),
+            go.Scatter(x=steps, y=heights, mode="lines", line=curve_line, fill="tozeroy"),
             go.Scatter(mode="markers", marker={"size": 10, "color": "var(--st-primary-color)"}),
         ],
         layout={
@@ -122,7 +124,6 @@ def main() -> None:
     query = st.query_params
     n_points, n_steps = int(query.get("points", 300)), int(query.get("steps", 27))
     if query.get("chunk") == "missing":
-        part.plotly_chunk.cache_clear()
         part.plotly_chunk = lambda: "PlotlyChart.missing.js"
     state = st.session_state
     state.setdefault("run", 1)
