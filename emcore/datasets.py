@@ -381,6 +381,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             _oval(120, (2, 0)),
             n_components=2,
             start="grand-mean",
+            start_seed=3,  # for the random start that the question asks for
         ),
         "heavy-overlap": _preset(
             "Heavy overlap",

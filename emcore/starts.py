@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from emcore.em import DegenerateFit, LatentVariableModel, run
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, _constrained
 from emcore.models.k_means import KMeans
-from emcore.models.mixture import whole_number
+from emcore.models.mixture import frozen_array, whole_number
 
 Points = NDArray[np.float64]
 
@@ -172,12 +172,7 @@ def _from_numbers(model: Any, X: Any, numbers: Any) -> Any:
     by weight, diagonal ones lose what is off the diagonal, spherical ones take the mean variance.
     """
     expected = (model.n_components, X.n_features)
-    means = np.asarray(numbers.means, dtype=np.float64)
-    if means.shape != expected:
-        raise ValueError(
-            f"means by hand must have shape (n_components, n_features) = {expected}, got {means.shape}; "
-            "set one row for every component"
-        )
+    means = frozen_array(numbers.means, "means by hand (a row for every component)", expected)
     if not isinstance(model, GaussianMixture):
         return model.from_means(X, means)
     given = GaussianMixtureParameters(numbers.weights, means, numbers.covariances, model.covariance_type)
