@@ -263,7 +263,7 @@ class Plot {
     for (const point of points)
       if (point) runs.at(-1).push(point.map((pixel) => Math.max(-1e5, Math.min(1e5, pixel)).toFixed(2)));
       else if (runs.at(-1).length && !full.connectgaps) runs.push([]);
-    const drawn = runs.filter((run) => run.length > 1);
+    const drawn = runs.filter((run) => run.length);
     const path = drawn.map((run) => `M${run.join("L")}`);
     if (full.mode.includes("lines")) {
       if (path.length && !nodes.lines.length) return false;
@@ -275,7 +275,7 @@ class Plot {
     if (full.fill === "tozeroy" && path.length) {
       const zero = this.axes(full)[1].d2p(0);
       const all = drawn.flat();
-      fill = `M${all.at(-1)[0]},${zero}L${all[0][0]},${zero}L${all.join("L")}Z`;
+      fill = `M${all.at(-1)[0]},${zero}L${all[0][0]},${zero}L${all.join("L")}`;
     }
     nodes.fill.setAttribute("d", fill);
     return true;
@@ -757,7 +757,8 @@ class Player {
     this.drawing ??= requestAnimationFrame(() => {
       this.drawing = null;
       if (!this.content) return;
-      for (const plot of this.plots) plot.draw(this.place.position);
+      this.drawn = this.place.position;
+      for (const plot of this.plots) plot.draw(this.drawn);
       this.painted.port2.postMessage(null);
     });
   }
@@ -765,9 +766,8 @@ class Player {
   /** What was drawn is on the screen now: say so, to whoever watches. */
   afterPaint() {
     const { dataset } = this.root;
-    if (this.drawing || !this.plots.every((plot) => plot.position === this.place.position)) return;
-    dataset.position = this.place.position;
-    dataset.settled = this.plots.some((plot) => plot.dirty) ? "" : this.place.position;
+    dataset.position = this.drawn;
+    dataset.settled = this.plots.some((plot) => plot.dirty) ? "" : this.drawn;
     if (this.plots.every((plot) => !plot.fresh)) dataset.ready = "";
   }
 
