@@ -118,7 +118,7 @@ def animation(
     frames = _thinned(positions, max_frames)
     remark = ""
     if len(frames) < len(positions):
-        remark = f"{len(frames)} of {len(positions):,} steps shown"
+        remark = f"{len(frames)} of {len(positions):,} steps shown."
     with _DRAWING:
         panels = _Panels(history, look=look, truth=truth, axes=axes, half_steps=half_steps, remark=remark)
         canvas = _Canvas(panels)
@@ -160,7 +160,7 @@ class _Panels:
         self.look = look
         self.half_steps = half_steps
         self.scene = scene(history, style.palette(len(history.parameters[0].weights)), truth=truth)
-        self.remark = " ".join(filter(None, [*self.scene.notes, remark and f"{remark}."]))
+        remark = "\n".join([*self.scene.notes, remark]).strip()
         self.font = 0.75 * look.font_size
         self.line = look.line_width * POINTS_PER_PIXEL
         self.figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
@@ -169,13 +169,14 @@ class _Panels:
         self._style(data, axes[0], axes[1] if self.scene.n_features == 2 else "Density")
         self._style(curve, "Iteration", style.objective_title(history))
         # An empty title keeps the place of the caption, which moves with the position, and of the legend.
-        n_entries = self.scene.n_components + 1 + (truth is not None)
+        n_entries = self.scene.n_components + (self.scene.n_features == 1) + (truth is not None)
         legend_lines = -(-n_entries // LEGEND_COLUMNS)
         self.figure.suptitle("\n" * legend_lines + " ", fontsize=1.15 * self.font)
         self.caption = self.figure.text(
             0.012, 0.985, "", fontsize=1.15 * self.font, verticalalignment="top", parse_math=False
         )
         self.moving.append(self.caption)
+        self.figure.text(0.99, 0.92, remark, fontsize=0.85 * self.font, color="#666666", ha="right", va="top")
         self._points(data)
         if self.scene.curves is not None:
             self._densities(data)
@@ -343,11 +344,6 @@ class _Panels:
         ][: self.scene.n_components]
         entries += panel.get_legend_handles_labels()[0]
         self._above(panel, entries, columns=LEGEND_COLUMNS)
-        if self.remark:
-            panel.text(
-                0.995, 0.99, self.remark, transform=panel.transAxes, horizontalalignment="right",
-                verticalalignment="top", fontsize=0.85 * self.font, color="#666666",
-            )  # fmt: skip
 
     def _above(self, panel: Axes, entries: list[Any], columns: int) -> None:
         legend = panel.legend(
@@ -392,7 +388,7 @@ class _Panels:
             look: dict[str, Any] = {"color": style.BOUND, "linewidth": 0.8 * self.line}
             (self.stairs,) = panel.plot([], [], "o-", markersize=1.2 * self.line, label="Lower bound", **look)
             self.moving.append(self.stairs)
-            self._above(panel, panel.get_legend_handles_labels()[0], columns=1)
+            panel.legend(loc="lower right", frameon=False, fontsize=0.85 * self.font)  # where no curve goes
         (self.now,) = panel.plot(
             [], [], "o", color=colour, markersize=0.6 * self.look.mean_size, markeredgecolor="white"
         )
@@ -442,12 +438,12 @@ def _gif_palette(samples: list[NDArray[np.uint8]], n_components: int) -> Image.I
 
     255 colours at most: the last place stays free for "as in the frame before".
     """
-    own = [*style.palette(n_components).tolist(), [255, 255, 255], style.rgb(style.NEUTRAL).tolist()]
-    found = (
-        Image.fromarray(np.concatenate(samples))
-        .quantize(255 - len(own), dither=Image.Dither.NONE)
-        .getpalette()
-    )
+    white = np.full((1, 3), 255, dtype=np.uint8)
+    own = np.concatenate([style.palette(n_components), white, style.rgb(style.NEUTRAL)[None]])
+    commonest = Image.fromarray(np.concatenate(samples)).quantize(255 - len(own)).getpalette("RGB")
+    found = np.array(commonest, dtype=np.uint8).reshape(-1, 3)
+    # Pillow looks colours up by their first six bits: one almost like white would stand in for white itself.
+    distance = np.abs(found[:, None].astype(int) - own).max(axis=-1).min(axis=1)
     palette = Image.new("P", (1, 1))
-    palette.putpalette([level for colour in own for level in colour] + (found or []))
+    palette.putpalette(np.concatenate([own, found[distance > 12]]).tobytes())
     return palette

@@ -50,7 +50,7 @@ def mixture_figure(
     Returns
     -------
     SteppedFigure
-        Trace "Points" reports clicks: point i is row `shown_rows(n_samples)[i]` of X, also its customdata.
+        Trace "Points" reports clicks: point i is row `shown_rows(n_samples)[i]` of X.
         Trace "Means" can be dragged: point k is the mean of component k + 1.
 
     Raises
@@ -160,14 +160,14 @@ class _Builder:
             mode="markers",
             x=x,
             y=y,
-            customdata=drawn.rows,
+            customdata=drawn.rows + 1,
             marker={
                 "size": self.look.point_size(len(x)) * (0.8 if drawn.curves else 1.0),
                 "color": style.NEUTRAL,
                 "opacity": 0.85,
                 "line": {"width": 0},
             },
-            hovertemplate=f"Row %{{customdata}}{hover}<extra></extra>",
+            hovertemplate=f"Point %{{customdata}}{hover}<extra></extra>",
         )
         colours = np.concatenate([grey, drawn.colours])
         symbols = np.concatenate([np.zeros((1, len(x)), dtype=np.uint8), drawn.most_likely])
