@@ -4,6 +4,7 @@ Measured when written, as parts of the scale: reference log-likelihoods 2e-15, p
 log-likelihood 6e-13, moments 1e-13. The bounds below are what must hold, with room for other processors.
 """
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -163,13 +164,34 @@ def test_narrow_components_far_from_the_centre(distance):
 
 
 def test_collapse_within_one_step_keeps_its_digits():
-    """A wide component takes a cluster that is narrow and far off: nothing in the old parameters warns of it."""
+    """A wide component takes a narrow and distant cluster: nothing in the old parameters warns of it."""
     rng = np.random.default_rng(4)
     X = np.concatenate([rng.normal(size=(200, 1)), 30 + 1e-6 * rng.normal(size=(50, 1))])
     theta = np.array([0.5, 0.5]), np.array([[0.0], [31.0]]), np.array([[[1.0]], [[1.0]]])
     found = expectation(X, *theta)
     assert found.counts[1] == pytest.approx(50, rel=1e-12)
     assert found.covariances[1, 0, 0] == pytest.approx(X[200:, 0].var(), rel=1e-9)
+
+
+def test_variance_of_a_few_units_in_the_last_place():
+    """Points on neighbouring doubles near 1e6: their mean is no double, their variance follows exactly."""
+    steps = np.array([0, 1, 1, 3, 4, 4, 9])
+    X = np.append(1e6 + steps * np.spacing(1e6), np.full(20, 999_000.0)).reshape(-1, 1)
+    first = np.arange(27) < 7
+    expected = steps.var() * np.spacing(1e6) ** 2
+    found = weighted_moments(X, np.stack([first, ~first], axis=1))
+    assert found.covariances[:, 0, 0].tolist() == pytest.approx([expected, 0], rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("n_samples", [999, 1000, 1001, 1007, 5003])
+@pytest.mark.parametrize("distance", [1.0, 6.0, 15.0, 30.0, 60.0])
+def test_first_component_may_be_far_worse_than_the_others(n_samples, distance):
+    """Ratios to it of up to e^1800: products of totals, then the ratios themselves leave the range."""
+    X = np.random.default_rng(n_samples).normal(size=(n_samples, 1))
+    theta = np.array([0.5, 0.3, 0.2]), np.array([[distance], [0.0], [0.5]]), np.ones((3, 1, 1))
+    log_likelihood, r = textbook.e_step(X, *theta)
+    assert expectation(X, *theta).log_likelihood == pytest.approx(log_likelihood, rel=1e-13)
+    np.testing.assert_allclose(responsibilities(X, *theta), r, rtol=1e-11, atol=1e-300)
 
 
 @pytest.mark.parametrize("correlation", [1 - 1e-6, 1 - 1e-9, 1 - 1e-13, -1 + 1e-13])
@@ -287,9 +309,19 @@ def test_points_far_from_every_component():
     assert expectation(X, *theta).log_likelihood == pytest.approx(textbook.e_step(X, *theta)[0], rel=1e-14)
 
 
+def test_points_whose_squared_distance_is_no_double():
+    X = np.array([[1e10], [0.0], [-3e9]])
+    narrow, wide = 1e-295, 1e18
+    r = responsibilities(X, np.array([0.5, 0.5]), np.zeros((2, 1)), np.array([[[narrow]], [[wide]]]))
+    np.testing.assert_allclose(r, [[0, 1], [1, 0], [0, 1]], rtol=0, atol=1e-150)
+    alone = expectation(X, np.ones(1), np.zeros((1, 1)), np.array([[[narrow]]]))
+    assert alone.counts.tolist() == [3] and np.isfinite(alone.log_likelihood)
+
+
 @pytest.mark.parametrize("n_features", [1, 2, 3])
-def test_identical_points(n_features):
-    X = np.full((20, n_features), 0.1)
+@pytest.mark.parametrize("n_samples", [3, 10, 20, 1003])
+def test_identical_points(n_samples, n_features):
+    X = np.full((n_samples, n_features), 0.1)
     data = prepare(X)
     assert (data.sds == 0).all()
     means = np.full((2, n_features), 0.1)
@@ -297,6 +329,16 @@ def test_identical_points(n_features):
     found = expectation(data, np.array([0.5, 0.5]), means, np.array([np.eye(n_features)] * 2))
     np.testing.assert_allclose(found.means, 0.1, rtol=1e-12)
     assert np.abs(found.covariances).max() < 1e-30
+
+
+def test_memory_stays_near_that_of_the_data():
+    X, *theta = random_problem(0, 300_000, 2, 5)
+    tracemalloc.start()
+    try:
+        expectation(prepare(X), *theta)
+        assert tracemalloc.get_traced_memory()[1] < 2 * X.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_prepare_lays_out_once():
