@@ -170,8 +170,8 @@ def test_one_component_and_ten(make, n_components):
     history = make(n_components)
     stepped = mixture_figure(history, contours=make is two_dimensional)
     figure = stepped.at(history.n_positions - 1)
-    names = [curve.name for curve in figure.data if curve.showlegend and curve.name.startswith("Component")]
-    assert names == [f"Component {k + 1}" for k in range(n_components)]
+    legend = [curve.name for curve in figure.data if curve.showlegend and curve.legendrank]
+    assert legend == ["Component 1", *(f"{k + 1}" for k in range(1, n_components))]
 
 
 def test_more_components_than_colours_are_refused():

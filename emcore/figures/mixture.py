@@ -14,6 +14,8 @@ from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 from emcore.scene import Scene, contour_lines, scene
 
+LONG_LEGEND = 5  # with more components only the first is named in full: a phone has no room for ten
+
 
 def mixture_figure(
     history: History,
@@ -278,9 +280,10 @@ class _Builder:
 
     def legend(self) -> None:
         """An empty trace for each component: the legend shows its line and its marker together."""
+        many = self.scene.n_components > LONG_LEGEND
         for k in range(self.scene.n_components):
             self.add(
-                f"Component {k + 1}",
+                f"{k + 1}" if many and k else f"Component {k + 1}",
                 mode="lines+markers",
                 x=[None],
                 y=[None],

@@ -122,7 +122,7 @@ def objective_figure(
             **({"dtick": 1} if history.n_iterations - since <= 7 else {}),
             "tickformat": "d",
         },
-        yaxis={"range": y_range},
+        yaxis={"range": y_range, "exponentformat": "none", "separatethousands": True},
         showlegend=half_steps,
     )
     figure = go.Figure({"data": [{"type": "scatter", **trace} for trace in traces], "layout": layout})
