@@ -9,18 +9,14 @@ from scipy.optimize import linear_sum_assignment
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
 
 
-def squared_distances(
-    first: GaussianMixtureParameters, second: GaussianMixtureParameters
-) -> NDArray[np.float64]:
+def squared_distances(first: GaussianMixtureParameters, second: GaussianMixtureParameters) -> NDArray[np.float64]:
     """How far apart the components of two mixtures are, shape (first.n_components, second.n_components).
 
     The squared 2-Wasserstein distance of the Gaussians, |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)), in the data's units
     squared (Olkin & Pukelsheim 1982). It is defined for any two covariances, also where densities hardly overlap.
     """
     offsets = first.means[:, None, :] - second.means[None, :, :]
-    traces = np.trace(first.covariances, axis1=1, axis2=2)[:, None] + np.trace(
-        second.covariances, axis1=1, axis2=2
-    )
+    traces = np.trace(first.covariances, axis1=1, axis2=2)[:, None] + np.trace(second.covariances, axis1=1, axis2=2)
     products = first.covariances[:, None] @ second.covariances[None, :]
     # eigenvalues of a product of two positive definite matrices are real and positive, up to rounding
     roots = np.sqrt(np.clip(np.linalg.eigvals(products).real, 0, None)).sum(axis=-1)

@@ -31,6 +31,12 @@ def number(value: float, digits: int = 2) -> str:
     return text.replace("-", MINUS)
 
 
+def significant(value: float) -> str:
+    """A number for a sentence to two significant digits: "0.012", "8.4e-7"."""
+    mantissa, _, exponent = f"{value:.2g}".partition("e")
+    return (mantissa + (f"e{int(exponent)}" if exponent else "")).replace("-", MINUS)
+
+
 def signed(value: float, digits: int = 2) -> str:
     """`number` with its sign always written."""
     return ("+" if value >= 0 else "") + number(value, digits)
@@ -91,9 +97,7 @@ def caption(history: History, position: int, *, whole: bool = False) -> str:
     taken = points_taken(history, iteration)
     shares = ", ".join(f"{number(share, 1)}" for share in taken)
     who = "component 1 takes" if len(taken) == 1 else f"components 1 to {len(taken)} take"
-    return (
-        f"E-step {iteration}: of {history.n_samples:,} points, {who} {shares}; the bound touches the {name}, {objective}."
-    )
+    return f"E-step {iteration}: of {history.n_samples:,} points, {who} {shares}; the bound touches the {name}, {objective}."
 
 
 @dataclass(frozen=True)
@@ -163,9 +167,7 @@ def largest_change(history: History, iteration: int) -> Change | None:
     if iteration == 0:
         return None
     before, after = (history.parameters[t].columns() for t in (iteration - 1, iteration))
-    amounts = {
-        (name, k): after[name][k] - before[name][k] for name in after for k in range(len(after[name]))
-    }
+    amounts = {(name, k): after[name][k] - before[name][k] for name in after for k in range(len(after[name]))}
     name, k = max(amounts, key=lambda key: abs(amounts[key]))
     return Change(f"{name.split(' ')[0]} {k + 1}" + name[len(name.split(" ")[0]) :], float(amounts[name, k]))
 
@@ -185,7 +187,7 @@ def outcome(history: History) -> Outcome:
     iterations = f"{n} iteration{'' if n == 1 else 's'}"
     change = largest_change(history, n)
     beside = (
-        f" In that iteration the largest change of a parameter was {signed(change.amount, 4)} ({change.name})."
+        f" In that iteration the largest change of a parameter was {significant(change.amount)} ({change.name})."
         if change
         else ""
     )
@@ -195,7 +197,7 @@ def outcome(history: History) -> Outcome:
             f"Stopped in M-step {n + 1}. {history.reason}",
             "Try another start, fewer components, a tied or spherical covariance, or other data.",
         )
-    gain = f"{number(history.last_gain, 6)} nats per point"
+    gain = f"{significant(history.last_gain)} nats per point"
     if history.stopped == "converged":
         advice = (
             "A small gain is no proof of a maximum: the run may be slow, or rest on a saddle. "
@@ -226,9 +228,7 @@ class TableRow:
     truth: float | None
 
 
-def parameter_table(
-    history: History, position: int, truth: GaussianMixtureParameters | None = None
-) -> list[TableRow]:
+def parameter_table(history: History, position: int, truth: GaussianMixtureParameters | None = None) -> list[TableRow]:
     """The parameters at `position`, a row for each parameter of each component (numbered from 0).
 
     The truth stands beside the component that it is matched to (`matching.match`), whatever its own number.

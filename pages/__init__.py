@@ -1,0 +1,34 @@
+"""The lessons of EM Lab, as a table: the navigation, the tests and the README read it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One page: its file under pages/lessons, its title and its place in the menu, and what it teaches in a line."""
+
+    file: str
+    title: str
+    group: str
+    summary: str
+
+    @property
+    def path(self) -> str:
+        """The file, from the top of the project."""
+        return f"pages/lessons/{self.file}"
+
+    @property
+    def address(self) -> str:
+        """The last part of the page's URL; the first lesson is also at the root."""
+        return self.file.removesuffix(".py").replace("_", "-")
+
+
+# The first one is the page at the root address.
+LESSONS = (
+    Lesson(
+        "playground.py",
+        "Playground",
+        "Gaussian mixtures",
+        "Step through every E-step and M-step of a Gaussian mixture, and reseed to meet other maxima.",
+    ),
+)

@@ -29,9 +29,7 @@ def mixture_log_likelihood(X: NDArray[np.float64], parameters: GaussianMixturePa
     """sum_n log sum_k w_k N(x_n | m_k, S_k), by scipy's densities, one after the other."""
     densities = [
         weight * multivariate_normal(mean, covariance, allow_singular=False).pdf(X).reshape(-1)
-        for weight, mean, covariance in zip(
-            parameters.weights, parameters.means, parameters.covariances, strict=True
-        )
+        for weight, mean, covariance in zip(parameters.weights, parameters.means, parameters.covariances, strict=True)
     ]
     return float(np.log(np.sum(densities, axis=0)).sum())
 

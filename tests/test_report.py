@@ -85,7 +85,7 @@ def test_table_shows_now_change_and_matched_truth(history):
         assert row.value == now.means[k, 0]
         assert row.change == now.means[k, 0] - history.parameters[-2].means[k, 0]
         assert row.truth == truth.means[list(order).index(k), 0]
-    assert {row.name for row in rows} == {"weight", "mean x", "mean y", "sd x", "sd y", "correlation x y"}
+    assert {row.name for row in rows} == {"weight", "mean x", "mean y", "sd x", "sd y", "correlation"}
     start = report.parameter_table(history, 0)
     assert all(row.change is None and row.truth is None for row in start)
 

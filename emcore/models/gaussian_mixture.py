@@ -1,6 +1,6 @@
 """The Gaussian mixture: every point was drawn from one of n_components Gaussians, and which one is hidden.
 
-    p(x) = sum_k weights[k] N(x | means[k], covariances[k])                            (Bishop 2006, equation 9.7)
+p(x) = sum_k weights[k] N(x | means[k], covariances[k])                            (Bishop 2006, equation 9.7)
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class GaussianMixtureParameters:
         columns |= {f"sd{axis}": self.sds[:, j] for j, axis in enumerate(axes)}
         correlations = self.correlations
         columns |= {
-            f"correlation{axes[i]}{axes[j]}": correlations[:, i, j]
+            "correlation" + (f"{axes[i]}{axes[j]}" if self.n_features > 2 else ""): correlations[:, i, j]
             for i in range(self.n_features)
             for j in range(i + 1, self.n_features)
         }
@@ -320,9 +320,7 @@ class GaussianMixture:
         A start outside the family that the M-step chooses from may lie above all of it, and the first M-step fall.
         """
         covariances = _constrained(parameters.covariances, parameters.weights, self.covariance_type)
-        return GaussianMixtureParameters(
-            parameters.weights, parameters.means, covariances, self.covariance_type
-        )
+        return GaussianMixtureParameters(parameters.weights, parameters.means, covariances, self.covariance_type)
 
     def from_responsibilities(
         self, X: ArrayLike | GaussianData, responsibilities: ArrayLike
@@ -346,9 +344,7 @@ class GaussianMixture:
             parameters, found.log_likelihood, found.counts, found.means, found.covariances, X
         )
 
-    def m_step(
-        self, X: ArrayLike | GaussianData, posterior: GaussianMixturePosterior
-    ) -> GaussianMixtureParameters:
+    def m_step(self, X: ArrayLike | GaussianData, posterior: GaussianMixturePosterior) -> GaussianMixtureParameters:
         """The mixture that best fits these responsibilities (Bishop 2006, equations 9.24 to 9.26).
 
         Raises

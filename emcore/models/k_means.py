@@ -46,9 +46,7 @@ class KMeansParameters:
         n_components, n_features = self.means.shape
         axes = axis_names(n_features)
         return tuple(
-            f"mean {k + 1}" + (f", {axis}" if n_features > 1 else "")
-            for k in range(n_components)
-            for axis in axes
+            f"mean {k + 1}" + (f", {axis}" if n_features > 1 else "") for k in range(n_components) for axis in axes
         )
 
 

@@ -1,0 +1,17 @@
+"""EM Lab: learn the expectation-maximisation algorithm by watching every step of it."""
+
+from itertools import groupby
+
+import streamlit as st
+
+from pages import LESSONS
+
+st.set_page_config(page_title="EM Lab", page_icon="🔔", layout="wide")
+menu = {
+    group: [
+        st.Page(lesson.path, title=lesson.title, url_path=lesson.address, default=lesson is LESSONS[0])
+        for lesson in lessons
+    ]
+    for group, lessons in groupby(LESSONS, key=lambda lesson: lesson.group)
+}
+st.navigation(menu).run()

@@ -1,0 +1,346 @@
+"""What a person has chosen, its name in the URL, and what makes a value legal. No widgets here.
+
+A link holds what differs from the defaults, so that it stays short; the defaults of a preset are the set-up under
+which its phenomenon shows. Everything in a link is hostile until it has been read here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from emcore.datasets import DATASETS, MAX_SAMPLES, Group
+from emcore.experiment import Experiment, OwnData, PresetData, SyntheticData
+from emcore.models import GaussianMixture, GaussianMixtureParameters
+from emcore.starts import STARTS, ByHand
+
+MAX_COMPONENTS = 10
+MAX_ITERATIONS = 1_000
+MAX_SEED = 999_999
+TOLERANCES = (0.0, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
+SHAPES = {"full": "Full", "tied": "Tied", "diag": "Diagonal", "spherical": "Spherical"}
+SOURCES = {"preset": "Example", "groups": "Groups", "file": "File"}
+
+Rows = tuple[tuple[float, ...], ...]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One choice: how its text in a link is read (ValueError says what it must be) and written."""
+
+    parse: Callable[[str], Any]
+    write: Callable[[Any], str] = str
+
+
+def _one_of(options: Mapping[str, Any]) -> Setting:
+    def parse(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"one of {', '.join(options)}")
+        return text
+
+    return Setting(parse)
+
+
+def _whole(low: int, high: int) -> Setting:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 8 and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low} to {high:,}")
+        return int(text)
+
+    return Setting(parse)
+
+
+def _flag() -> Setting:
+    def parse(text: str) -> bool:
+        if text not in ("0", "1"):
+            raise ValueError("0 or 1")
+        return text == "1"
+
+    return Setting(parse, lambda on: "1" if on else "0")
+
+
+def _tolerance() -> Setting:
+    texts = {f"{tol:g}": tol for tol in TOLERANCES}
+
+    def parse(text: str) -> float:
+        if text not in texts:
+            raise ValueError(f"one of {', '.join(texts)}")
+        return texts[text]
+
+    return Setting(parse, lambda tol: f"{tol:g}")
+
+
+def _text(longest: int) -> Setting:
+    def parse(text: str) -> str:
+        if len(text) > longest or not text.isprintable():
+            raise ValueError(f"a name of at most {longest} printable characters")
+        return text
+
+    return Setting(parse)
+
+
+def _rows(check: Callable[[Rows], None]) -> Setting:
+    def parse(text: str) -> Rows:
+        try:
+            rows = tuple(tuple(float(cell) for cell in row.split(",")) for row in text[:5000].split(";"))
+        except ValueError:
+            raise ValueError("rows of numbers: commas between numbers, semicolons between rows") from None
+        check(rows)
+        return rows
+
+    def write(rows: Rows) -> str:
+        return ";".join(",".join(repr(float(cell)).removesuffix(".0") for cell in row) for row in rows)
+
+    return Setting(parse, write)
+
+
+class Cells(NamedTuple):
+    """A row of numbers that sets a Gaussian: first its size, then means, sds, and in 2D the correlation."""
+
+    size: float
+    mean: tuple[float, ...]
+    sds: tuple[float, ...]
+    correlation: float
+
+    @classmethod
+    def of(cls, row: tuple[float, ...]) -> Cells:
+        """(size, mean, sd) in 1D, (size, mean x, mean y, sd x, sd y, correlation) in 2D."""
+        if len(row) == 3:
+            return cls(row[0], row[1:2], row[2:3], 0.0)
+        return cls(row[0], row[1:3], row[3:5], row[5])
+
+    @property
+    def covariance(self) -> tuple[tuple[float, ...], ...]:
+        """The covariance matrix of these sds and this correlation."""
+        if len(self.sds) == 1:
+            return ((self.sds[0] ** 2,),)
+        shared = self.correlation * self.sds[0] * self.sds[1]
+        return ((self.sds[0] ** 2, shared), (shared, self.sds[1] ** 2))
+
+
+def check_gaussians(rows: Rows) -> None:
+    """ValueError unless the rows set 1 to 10 legal Gaussians, all in 1D or all in 2D."""
+    if not 1 <= len(rows) <= MAX_COMPONENTS:
+        raise ValueError(f"1 to {MAX_COMPONENTS} rows, got {len(rows)}")
+    if any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) not in (3, 6):
+        raise ValueError(
+            "3 numbers in each row (1D: size, mean, sd) or 6 (2D: size, mean x, mean y, sd x, sd y, correlation)"
+        )
+    for number, row in enumerate(rows, 1):
+        if not all(math.isfinite(cell) for cell in row):
+            raise ValueError(f"a number in every cell, got none in row {number}")
+        cells = Cells.of(row)
+        if any(abs(value) > 1e9 for value in cells.mean):
+            raise ValueError(f"means from -1e9 to 1e9, got another in row {number}")
+        if not all(1e-6 <= sd <= 1e9 for sd in cells.sds):
+            raise ValueError(f"standard deviations from 0.000001 to 1e9, got another in row {number}")
+        if not -0.9999 <= cells.correlation <= 0.9999:
+            raise ValueError(f"correlations from -0.9999 to 0.9999, got {cells.correlation:g} in row {number}")
+
+
+def check_groups(rows: Rows) -> None:
+    """ValueError unless the rows are groups of points to draw."""
+    check_gaussians(rows)
+    for number, row in enumerate(rows, 1):
+        if not (row[0] >= 1 and row[0] == int(row[0])):
+            raise ValueError(f"a whole number of points from 1 up, got {row[0]:g} in row {number}")
+    total = sum(row[0] for row in rows)
+    if total > MAX_SAMPLES:
+        raise ValueError(f"at most {MAX_SAMPLES:,} points in all, got {total:,.0f}")
+
+
+def check_by_hand(rows: Rows) -> None:
+    """ValueError unless the rows are the components of a mixture; the weights are divided by their sum."""
+    check_gaussians(rows)
+    for number, row in enumerate(rows, 1):
+        if not 1e-6 <= row[0] <= 1e6:
+            raise ValueError(f"weights from 0.000001 to 1,000,000, got {row[0]:g} in row {number}")
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "data": _one_of(SOURCES),
+    "preset": _one_of(DATASETS),
+    "groups": _rows(check_groups),
+    "file": _text(120),
+    "data-seed": _whole(0, MAX_SEED),
+    "components": _whole(1, MAX_COMPONENTS),
+    "shape": _one_of(SHAPES),
+    "start": _one_of(STARTS),
+    "start-seed": _whole(0, MAX_SEED),
+    "by-hand": _rows(check_by_hand),
+    "max-iter": _whole(1, MAX_ITERATIONS),
+    "tol": _tolerance(),
+    "truth": _flag(),
+    "contours": _flag(),
+    "projector": _flag(),
+}
+# The player writes these two into the URL itself, as it comes to rest.
+PLACE: Mapping[str, Setting] = {"position": _whole(0, 2 * MAX_ITERATIONS + 1), "half-steps": _flag()}
+FOREIGN = (
+    "embed",
+    "embed_options",
+    "utm_",
+)  # Streamlit's own names, and those that links pick up on their way
+
+DEFAULT_PRESET = next(iter(DATASETS))
+DEFAULT_GROUPS: Rows = ((150, 0, 0, 1, 1, 0.5), (100, 4, 1, 1.5, 0.7, 0), (50, 1, 5, 0.8, 0.8, -0.3))
+
+
+def rows_of(parameters: GaussianMixtureParameters | ByHand) -> Rows:
+    """The rows (weight, means, sds, correlation) that set these parameters, to 6 digits."""
+    if isinstance(parameters, ByHand):
+        parameters = GaussianMixtureParameters(parameters.weights, parameters.means, parameters.covariances)
+    columns = parameters.columns()
+    return tuple(
+        tuple(float(f"{values[k]:.6g}") for values in columns.values()) for k in range(parameters.n_components)
+    )
+
+
+def moved(start: GaussianMixtureParameters, component: int, to: tuple[float, ...]) -> Rows:
+    """The rows of a start in which one mean (counted from 0) was moved, to 4 digits of the component's sd."""
+    rows = list(rows_of(start))
+    sds = start.sds[component]
+    place = tuple(round(value, max(0, 3 - math.floor(math.log10(sd)))) for value, sd in zip(to, sds, strict=True))
+    rows[component] = (rows[component][0], *place, *rows[component][1 + len(to) :])
+    return tuple(rows)
+
+
+def by_hand(rows: Rows) -> ByHand:
+    """The start that the rows set, its weights divided by their sum."""
+    cells = [Cells.of(row) for row in rows]
+    total = sum(cell.size for cell in cells)
+    return ByHand(
+        tuple(cell.size / total for cell in cells),
+        tuple(cell.mean for cell in cells),
+        tuple(cell.covariance for cell in cells),
+    )
+
+
+def groups(rows: Rows) -> tuple[Group, ...]:
+    """The groups that the rows set."""
+    return tuple(Group(int(cell.size), cell.mean, cell.covariance) for cell in (Cells.of(row) for row in rows))
+
+
+def setup(preset: str) -> Values:
+    """The settings under which a preset shows its phenomenon."""
+    chosen = DATASETS[preset]
+    return {
+        "components": chosen.n_components,
+        "shape": chosen.covariance_type,
+        "start": chosen.start,
+        "start-seed": chosen.start_seed,
+        "max-iter": chosen.max_iter,
+        "tol": chosen.tol,
+        "by-hand": rows_of(chosen.by_hand) if chosen.by_hand else (),
+    }
+
+
+def defaults(data: str = "preset", preset: str = DEFAULT_PRESET) -> Values:
+    """All settings where a link is silent; the preset decides where it is on show."""
+    return {
+        "data": "preset",
+        "preset": DEFAULT_PRESET,
+        "groups": DEFAULT_GROUPS,
+        "file": "",
+        "data-seed": 0,
+        "truth": False,
+        "contours": False,
+        "projector": False,
+        **setup(preset if data == "preset" else DEFAULT_PRESET),
+    }
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link says: complete values, the place of the player, and a sentence for each part that was refused."""
+
+    values: Values
+    position: int
+    half_steps: bool
+    refused: tuple[str, ...]
+
+
+def read_link(query: Mapping[str, str]) -> Link:
+    """The settings of a query string; what is missing or not legal falls back to its default."""
+    given: Values = {}
+    refused: list[str] = []
+    known = {**SETTINGS, **PLACE}
+    for name, text in query.items():
+        if name in known:
+            try:
+                given[name] = known[name].parse(text)
+            except ValueError as error:
+                shown = text if len(text) <= 40 else text[:40] + "\N{HORIZONTAL ELLIPSIS}"
+                refused.append(
+                    f"{name} must be {error}; the link says \N{LEFT DOUBLE QUOTATION MARK}{shown}"
+                    "\N{RIGHT DOUBLE QUOTATION MARK}."
+                )
+        elif not name.startswith(FOREIGN):
+            refused.append(f"{name[:40]} is not the name of a setting.")
+    position, half_steps = given.pop("position", 0), given.pop("half-steps", False)
+    base = defaults(given.get("data", "preset"), given.get("preset", DEFAULT_PRESET))
+    values = base | given
+    if values["start"] == "by-hand" and not fits_by_hand(values, values["by-hand"]):
+        refused.append(
+            "by-hand must have a row for each component, with as many axes as the data; the link says something else."
+        )
+        usual = base["start"] != "by-hand" or fits_by_hand(values, base["by-hand"])
+        values |= {"start": base["start"] if usual else "random-points", "by-hand": base["by-hand"]}
+    return Link(values, position, half_steps, tuple(refused))
+
+
+def write_link(values: Values) -> dict[str, str]:
+    """The shortest query that reads back to the same picture (but for the place of the player)."""
+    usual = defaults(values["data"], values["preset"])
+    idle = {
+        "preset": values["data"] != "preset",
+        "groups": values["data"] != "groups",
+        "file": values["data"] != "file",
+        "data-seed": values["data"] == "file",
+        "by-hand": values["start"] != "by-hand",
+        "start-seed": not STARTS[values["start"]].random,
+    }
+    return {
+        name: setting.write(values[name])
+        for name, setting in SETTINGS.items()
+        if values[name] != usual[name] and not idle.get(name)
+    }
+
+
+def n_features(values: Values, own: OwnData | None = None) -> int | None:
+    """How many axes the data have; None for a file that is not here yet."""
+    if values["data"] == "preset":
+        return DATASETS[values["preset"]].n_features
+    if values["data"] == "groups":
+        return 1 if len(values["groups"][0]) == 3 else 2
+    return len(own.columns) if own else None
+
+
+def fits_by_hand(values: Values, rows: Rows, own: OwnData | None = None) -> bool:
+    """Whether these rows can start this model on these data."""
+    d = n_features(values, own)
+    return len(rows) == values["components"] and (d is None or len(rows[0]) == (3 if d == 1 else 6))
+
+
+def experiment(values: Values, own: OwnData | None = None) -> Experiment:
+    """The run that these settings decide; a file that is not here leaves the preset's data in its place."""
+    source: PresetData | SyntheticData | OwnData
+    if values["data"] == "file" and own is not None:
+        source = own
+    elif values["data"] == "groups":
+        source = SyntheticData(groups(values["groups"]), values["data-seed"])
+    else:
+        source = PresetData(values["preset"], values["data-seed"])
+    start, seed = values["start"], values["start-seed"]
+    return Experiment(
+        source=source,
+        model=GaussianMixture(values["components"], values["shape"]),
+        start=start,
+        start_seed=seed if STARTS[start].random else 0,  # or equal runs would be kept twice
+        by_hand=by_hand(values["by-hand"]) if start == "by-hand" else None,
+        max_iter=values["max-iter"],
+        tol=values["tol"],
+    )
