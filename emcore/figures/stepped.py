@@ -58,9 +58,7 @@ class Track:
             if not self.symbols:
                 raise ValueError(f"{where}: symbols must name the symbols that frames index, got none")
             if frames.size and frames.max() >= len(self.symbols):
-                raise ValueError(
-                    f"{where}: frames must index the {len(self.symbols)} symbols, got {frames.max()}"
-                )
+                raise ValueError(f"{where}: frames must index the {len(self.symbols)} symbols, got {frames.max()}")
         lookup = _integers(f"{where}: frame_of_position", self.frame_of_position)
         if lookup.ndim != 1 or not lookup.size:
             raise ValueError(f"{where}: frame_of_position must have shape (n_positions,), got {lookup.shape}")
@@ -190,9 +188,7 @@ class SteppedFigure:
                     f"tracks must name traces 0..{len(self.figure.data) - 1} of the figure, got {track.trace}"
                 )
             if (track.trace, track.attribute) in seen:
-                raise ValueError(
-                    f"trace {track.trace} has two tracks of {track.attribute!r}: at most one can be drawn"
-                )
+                raise ValueError(f"trace {track.trace} has two tracks of {track.attribute!r}: at most one can be drawn")
             seen.add((track.trace, track.attribute))
             if track.n_positions != self.tracks[0].n_positions:
                 raise ValueError(
@@ -221,8 +217,7 @@ class SteppedFigure:
             )
         if positions.size and (positions.min() < 0 or positions.max() >= self.n_positions):
             raise ValueError(
-                f"jumps[{trace}] must lie in 0..{self.n_positions - 1}, "
-                f"got {positions.min()}..{positions.max()}"
+                f"jumps[{trace}] must lie in 0..{self.n_positions - 1}, got {positions.min()}..{positions.max()}"
             )
         return _read_only(positions)
 

@@ -1,11 +1,10 @@
 """The player: Plotly figures that step, scrub and play in the browser and report where they come to rest.
 
-It knows figures, traces and positions, and nothing of what they show. The whole history travels to the browser
-once (`encode`); a step there costs the server nothing, and Python hears of a position when it settles.
+It knows figures, traces and positions, and nothing of what they show. The whole history travels to the
+browser once (`encode`); a step there costs the server nothing, and Python hears of a position when it settles.
 """
 
 import json
-import math
 import threading
 import zlib
 from collections import OrderedDict
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import plotly.graph_objects as go
@@ -25,6 +24,7 @@ from emcore.figures.stepped import SteppedFigure, Track
 CACHE_BYTES = 64_000_000
 EXACT_BYTES = 16_000  # tracks up to this size keep float64; larger ones travel as float32, 7 digits
 HEIGHT = 420
+FARTHEST = 1e300  # an end of a drag beyond this is no number that a plot can show
 
 HTML = """
 <div class="player" data-testid="player" role="group" aria-label="Player">
@@ -36,7 +36,8 @@ HTML = """
         <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M15.5 5v14L6 12z"/></svg></button>
       <button type="button" data-part="play" aria-label="Play" title="Play">
         <svg class="play" viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15L19.5 12z"/></svg>
-        <svg class="pause" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 5h4v14H6zM14 5h4v14h-4z"/></svg></button>
+        <svg class="pause" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 5h4v14H6zM14 5h4v14h-4z"/></svg>
+      </button>
       <button type="button" data-part="next" aria-label="Next" title="Next">
         <span></span><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M8.5 5v14L18 12z"/></svg></button>
       <button type="button" data-part="last" aria-label="Last" title="Last">
@@ -46,8 +47,11 @@ HTML = """
     <div class="player-text"><span data-part="text"></span><span data-part="step"></span></div>
     <div class="player-options">
       <select data-part="speed" aria-label="Speed" title="Speed">
-        <option value="0.5">0.5 / s</option><option value="1">1 / s</option><option value="2" selected>2 / s</option>
-        <option value="5">5 / s</option><option value="10">10 / s</option>
+        <option value="0.5">0.5 / s</option>
+        <option value="1">1 / s</option>
+        <option value="2" selected>2 / s</option>
+        <option value="5">5 / s</option>
+        <option value="10">10 / s</option>
       </select>
       <label class="player-switch" data-part="switch" hidden>
         <input type="checkbox" role="switch" data-part="half">Half-steps</label>
@@ -155,12 +159,12 @@ def player(
     ----------
     figures : sequence of SteppedFigure, or a function that returns one
         Drawn side by side, on narrow screens below each other. Still figures may stand beside stepped ones. What
-        was encoded is kept: for the same objects, or, for a function, for the same `run_id` and `look`. A function
-        is called only when nothing is kept.
+        was encoded is kept for all visitors: for the same objects or, for a function, for the same `run_id`,
+        `look` and texts, which must then say all that it depends on. It is called only when nothing is kept.
     key : str
         The player's name in the session.
     run_id : str
-        Names the history that the figures show.
+        Names the history that the figures show, for all visitors (``repr(experiment)``).
     captions : sequence of str, length n_positions
         A sentence for each position.
     labels : sequence of str, length n_positions
@@ -176,7 +180,7 @@ def player(
     widths : sequence of float
         Relative widths of the figures. Empty: all the same.
     look : hashable
-        Whatever else a function `figures` depends on (options of the view).
+        Whatever else a function `figures` depends on: options of the view.
 
     Returns
     -------
@@ -228,17 +232,18 @@ def encode(
     n_positions = len(captions)
     _check(figures, n_positions, labels, stops, step_names, widths)
     blob = bytearray()
+    stops = tuple(int(stop) for stop in stops)
     content = {
         "figures": [_figure_content(figure, blob) for figure in figures],
         "captions": list(captions),
         "labels": list(labels),
-        "stops": [int(stop) for stop in stops],
+        "stops": stops,
         "step_names": list(step_names) or [""] * n_positions,
         "widths": [float(width) for width in widths] or [1.0] * len(figures),
     }
     packed = zlib.compress(_with_head(content, bytes(blob)), 6)
     digest = blake2b(packed, digest_size=16).hexdigest()
-    return Encoded(packed, digest, n_positions, tuple(content["stops"]), tuple(figures))
+    return Encoded(packed, digest, n_positions, stops, tuple(figures))
 
 
 def read_report(encoded: Encoded, opening: dict[str, Any], run_id: str, result: Any) -> PlayerReport:
@@ -260,10 +265,11 @@ def read_report(encoded: Encoded, opening: dict[str, Any], run_id: str, result: 
         if not isinstance(value, dict) or any(value.get(name) != whole_run[name] for name in whole_run):
             return None
         position, half = value.get("position"), value.get("half")
-        known = _index(position, encoded.n_positions) and isinstance(half, bool)
-        if not known or (half and not encoded.stops):
+        if not _index(position, encoded.n_positions) or not isinstance(half, bool):
             return None
-        return (position, half) if half or not encoded.stops or position in encoded.stops else None
+        stops = encoded.stops
+        fits = bool(stops) if half else not stops or position in stops
+        return (position, half) if fits else None
 
     def point(value: Any, traces: Callable[[SteppedFigure, int], Any]) -> tuple[int, int, int] | None:
         at = place(value)
@@ -280,7 +286,7 @@ def read_report(encoded: Encoded, opening: dict[str, Any], run_id: str, result: 
     click = point(clicked, lambda figure, _: figure.clicks)
     drag = point(dragged, _draggable)
     ends = [dragged.get(axis) for axis in ("x", "y")] if drag else []
-    finite = all(type(end) in (int, float) and math.isfinite(end) for end in ends)
+    finite = all(type(end) in (int, float) and abs(end) < FARTHEST for end in ends)
     return PlayerReport(
         position,
         half,
@@ -357,7 +363,9 @@ def _track_content(track: Track, blob: bytearray) -> dict[str, Any]:
     item_size = 3 if track.attribute == "marker.color" else frames.dtype.itemsize
     items = np.ascontiguousarray(frames).view(np.uint8).reshape(len(frames), -1, item_size)
     planes = items.transpose(2, 0, 1)
-    planes = np.diff(planes, axis=1, prepend=np.uint8(0))  # wraps around at 256, and so does the browser's sum
+    planes = np.diff(
+        planes, axis=1, prepend=np.uint8(0)
+    )  # wraps around at 256, and so does the browser's sum
     start = len(blob)
     blob += planes.tobytes()
     return {
@@ -415,7 +423,7 @@ def _opening(key: str, run_id: str, position: int, whole: bool, encoded: Encoded
     return opening
 
 
-def _index(value: Any, length: int) -> bool:
+def _index(value: Any, length: int) -> TypeGuard[int]:
     """Whether this is an index into something of that length; True and 1.0 are not."""
     return type(value) is int and 0 <= value < length
 

@@ -2,35 +2,20 @@
 
 import os
 import re
-import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-playwright_api = pytest.importorskip("playwright.sync_api") if "EMLAB_REQUIRE_BROWSER" not in os.environ else None
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright  # noqa: E402 - only where it is
+if "EMLAB_REQUIRE_BROWSER" not in os.environ:
+    pytest.importorskip("playwright.sync_api")
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from tests.browser.serving import ARGUMENTS, find_chromium, launch
+
 WAIT = 20_000  # ms: patience with a busy machine, not an expectation
-
 expect.set_options(timeout=WAIT)
 
 Serve = Callable[..., str]
@@ -40,14 +25,14 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, headless. Without one the tests are skipped, or fail if they were asked for."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    path = find_chromium()
     if path is None:
         reason = "no Chromium found: install one or name it in CHROMIUM"
         if "EMLAB_REQUIRE_BROWSER" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
 
@@ -63,7 +48,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     def start(app: str, *options: str) -> str:
         if (app, *options) not in running:
             log = tmp_path_factory.mktemp("server") / "log.txt"
-            running[app, *options] = (*_launch(ROOT / app, options, log), log)
+            running[app, *options] = (*launch(app, options, log), log)
         return running[app, *options][0]
 
     yield start
@@ -72,7 +57,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         process.wait(timeout=20)
     for (app, *_), (_, _, log) in running.items():
         text = log.read_text(encoding="utf-8")
-        assert not re.search(r"traceback|error|warning|exception", text, re.IGNORECASE), f"{app} said:\n{text}"
+        assert not re.search(r"traceback|error|warning|exception", text, re.IGNORECASE), (
+            f"{app} said:\n{text}"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -120,37 +107,3 @@ def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
     for page in pages:
         page.close()
     assert not said, "the browser's console said:\n" + "\n".join(said)
-
-
-def _launch(app: Path, options: tuple[str, ...], log: Path) -> tuple[str, subprocess.Popen[bytes]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base = next((option.partition("=")[2] for option in options if "baseUrlPath" in option), "")
-    url = f"http://127.0.0.1:{port}/{base}".rstrip("/")
-    settings = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "runner.postScriptGC": "false",
-    }
-    flags = [f"--{name}={value}" for name, value in settings.items()]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(app), *flags, *options],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
-                return url, process
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    process.kill()
-    pytest.fail(f"{app} did not start:\n{log.read_text(encoding='utf-8')}")

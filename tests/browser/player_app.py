@@ -1,6 +1,7 @@
 """An app with a player and figures that mean nothing: what the browser tests drive.
 
-The query decides what is shown: points, steps, chunk=missing (plotly.js is not where it was), many=1 (two players).
+The query decides what is shown: points, steps, position, half=1 (open in half-steps), many=1 (two players),
+chunk=missing (plotly.js is not where it was).
 """
 
 import json
@@ -28,7 +29,7 @@ def texts(n_steps: int) -> dict[str, list[str]]:
     }
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # for the tests: in the app this file runs anew every time
 def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[SteppedFigure, SteppedFigure]:
     """Coloured points with rings that wander, and a curve that grows."""
     rng = np.random.default_rng(run)
@@ -47,17 +48,29 @@ def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[St
     shapes = np.concatenate([np.zeros((1, n_points), np.uint8), shares.argmax(-1).astype(np.uint8)])
     trail = centres[:, 0]
     sizes = np.where(np.arange(n_steps + 1)[:, None] % 2, 12.0, 18.0) + np.arange(n_rings)
-    names = np.array([[f"{ring}:{step % 4}" for ring in range(n_rings)] for step in range(n_steps + 1)], object)
+    names = np.array(
+        [[f"{ring}:{step % 4}" for ring in range(n_rings)] for step in range(n_steps + 1)], object
+    )
     hover = np.array([[f"{step}"] * n_points for step in range(n_steps + 1)], dtype=object)
     rings_line = {"color": "var(--st-text-color)", "simplify": False}  # paths as they are, to compare them
     curve_line = {"color": "var(--st-primary-color)", "simplify": False}
     cloud = go.Figure(
         [
             go.Scatter(
-                x=points[:, 0], y=points[:, 1], mode="markers", marker={"size": 7, "opacity": 0.8}, name="points"
+                x=points[:, 0],
+                y=points[:, 1],
+                mode="markers",
+                marker={"size": 7, "opacity": 0.8},
+                name="points",
             ),
             go.Scatter(x=[], y=[], mode="lines", line=rings_line, name="rings"),
-            go.Scatter(x=trail[:, 0], y=trail[:, 1], mode="lines+markers", line={"dash": "dot", "simplify": False}, name="trail"),
+            go.Scatter(
+                x=trail[:, 0],
+                y=trail[:, 1],
+                mode="lines+markers",
+                line={"dash": "dot", "simplify": False},
+                name="trail",
+            ),
             go.Scatter(
                 mode="markers+text", textposition="top center", marker={"color": "crimson"}, name="handles"
             ),
@@ -134,10 +147,11 @@ def main() -> None:
         state.opens = 13
     middle.button("Rerun")
     still = right.toggle("Without curve")
-    shown = figures(state.run, n_points, n_steps)
+    n_shown = 1 if still else 2
     report = part.player(
-        shown[:1] if still else shown,
+        lambda: figures(state.run, n_points, n_steps)[:n_shown],
         key="player",
+        look=(n_points, n_steps, n_shown),
         run_id=f"run {state.run}",
         position=state.opens,
         whole="half" not in query,
@@ -153,7 +167,7 @@ def main() -> None:
         st.text(json.dumps(told))
     if "many" in query:
         plain = {"captions": texts(n_steps)["captions"], "labels": texts(n_steps)["labels"]}
-        part.player(lambda: shown[1:], key="other", run_id="other", **plain)
+        part.player(figures(1, n_points, n_steps)[1:], key="other", run_id="other", **plain)
 
 
 if __name__ == "__main__":

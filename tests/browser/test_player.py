@@ -1,7 +1,7 @@
-"""The player in a real browser: steps, keys, play, clicks, drags, themes, and that slider, picture and Python agree.
+"""The player in a real browser: steps, keys, play, clicks, drags, themes; slider, picture and Python agree.
 
-Every wait is for something visible: the place drawn (data-position), Plotly's arrays following (data-settled),
-Python's report on the page.
+Every wait is for something visible: the place drawn (data-position), Plotly's arrays following
+(data-settled), Python's report on the page.
 """
 
 import json
@@ -47,7 +47,10 @@ class Shown:
 
     def told(self, position: int, **more: Any) -> dict[str, Any]:
         """Wait until Python knows; then everything that it knows."""
-        parts = [f'"position": {position},', *(f'"{name}": {json.dumps(value)}' for name, value in more.items())]
+        parts = [
+            f'"position": {position},',
+            *(f'"{name}": {json.dumps(value)}' for name, value in more.items()),
+        ]
         pattern = ".*".join(map(re.escape, parts))
         expect(self.page.locator(".st-key-report")).to_have_text(re.compile(pattern))
         return self.report()
@@ -55,7 +58,9 @@ class Shown:
     def data(self, figure: int) -> list[dict[str, Any]]:
         """What Plotly holds: hover, zoom and export go by it."""
         return list(
-            self.root.locator(".player-plot").nth(figure).evaluate(
+            self.root.locator(".player-plot")
+            .nth(figure)
+            .evaluate(
                 """plot => plot.data.map(({x, y, text, marker}) => ({
                     x: Array.from(x), y: Array.from(y), text: text && Array.from(text),
                     color: marker?.color, symbol: marker?.symbol, size: marker?.size}))"""
@@ -63,18 +68,20 @@ class Shown:
         )
 
     def nodes(self) -> list[str]:
-        """What is drawn: the paths, places and colours of all points, lines, fills and texts, in an order of their own."""
+        """What is drawn: paths, places and colours of all points, lines, fills and texts, in any order."""
         return list(
             self.root.evaluate(
-                """root => Array.from(root.querySelectorAll(".scatterlayer .trace"), (trace, index) => [
-                    ...Array.from(trace.querySelectorAll(":scope > .points > path"), (node) =>
-                        `${index} point ${node.getAttribute("transform")} ${node.style.fill} ${node.getAttribute("d")}`),
-                    ...["line", "fill"].map((kind) => `${index} ${kind} ` + Array.from(
-                        trace.querySelectorAll(`.js-${kind}`), (node) => node.getAttribute("d")).join("")),
-                    ...Array.from(trace.querySelectorAll(".textpoint text"), (node) =>
-                        `${index} text ${node.textContent} ${node.getAttribute("x")} ${node.getAttribute("y")} `
-                        + `${node.getAttribute("transform")}`),
-                ].map(line => line.replaceAll(/M0,0Z?(?=M|$)/g, ""))).flat()"""
+                """root => Array.from(root.querySelectorAll(".scatterlayer .trace"), (trace, index) => {
+                    const all = (selector) => Array.from(trace.querySelectorAll(selector));
+                    const words = (node, ...names) => names.map((name) => node.getAttribute(name)).join(" ");
+                    const points = all(":scope > .points > path").map((node) =>
+                        `${index} point ${words(node, "transform", "d")} ${node.style.fill}`);
+                    const paths = ["line", "fill"].map((kind) =>
+                        `${index} ${kind} ${all(`.js-${kind}`).map((node) => words(node, "d")).join("")}`);
+                    const texts = all(".textpoint text").map((node) =>
+                        `${index} text ${node.textContent} ${words(node, "x", "y", "transform")}`);
+                    return [...points, ...paths, ...texts].map((line) => line.replaceAll(/M0,0Z?(?=M|$)/g, ""));
+                }).flat()"""
             )
         )
 
@@ -157,7 +164,7 @@ def test_buttons_and_keys_step(player):
 
 
 def test_patches_draw_what_plotly_draws(player):
-    """Patched nodes are the nodes that Plotly itself would have drawn there, also in half-steps and backwards."""
+    """Patched nodes are those that Plotly itself would have drawn, also in half-steps and backwards."""
     shown = player("half=1&position=6")
     shown.settled(6)
     for key, position in [("ArrowRight", 7), ("ArrowRight", 8), ("ArrowLeft", 7), ("End", 55), ("Home", 0)]:
@@ -255,7 +262,9 @@ def test_clicking_the_curve_jumps(player):
 def test_clicking_a_point_reports_it(player):
     shown = player()
     points = player_app.figures(1, 300, STEPS)[0].figure.data[0]
-    point = int(np.argmin(np.hypot(np.array(points.x) - 2, np.array(points.y) - 2)))  # far from everything else
+    point = int(
+        np.argmin(np.hypot(np.array(points.x) - 2, np.array(points.y) - 2))
+    )  # far from everything else
     shown.page.mouse.click(*spot(shown, 0, points.x[point], points.y[point]))
     told = shown.told(9, click={"figure": 0, "trace": 0, "point": point})
     assert told["drag"] is None
@@ -268,7 +277,12 @@ def test_dragging_a_point_reports_where_it_was_dropped(player, touch):
     start, end = spot(shown, 0, handles.x[1], handles.y[1]), spot(shown, 0, 1.5, -2)
     if touch:
         client = shown.page.context.new_cdp_session(shown.page)
-        touches = [("touchStart", start), ("touchMove", spot(shown, 0, 1, -1)), ("touchMove", end), ("touchEnd", None)]
+        touches = [
+            ("touchStart", start),
+            ("touchMove", spot(shown, 0, 1, -1)),
+            ("touchMove", end),
+            ("touchEnd", None),
+        ]
         for kind, at in touches:
             points = [{"x": at[0], "y": at[1]}] if at else []
             client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
@@ -279,7 +293,9 @@ def test_dragging_a_point_reports_where_it_was_dropped(player, touch):
         mouse.down()
         mouse.move(*end, steps=4)
         mouse.up()
-    expect(shown.page.locator(".st-key-report")).to_contain_text('"drag": {"figure": 0, "trace": 3, "point": 1')
+    expect(shown.page.locator(".st-key-report")).to_contain_text(
+        '"drag": {"figure": 0, "trace": 3, "point": 1'
+    )
     drag = shown.report()["drag"]
     assert (drag["x"], drag["y"]) == pytest.approx((1.5, -2), abs=0.03)
     assert shown.root.locator(".player-plot").first.evaluate("plot => plot.layout.xaxis.range") == [-3, 3]
