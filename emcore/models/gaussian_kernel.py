@@ -12,7 +12,8 @@ blocks that stay in the processor's cache. Components are rows, so that every pa
 
 Monomials cost digits where a component is narrow and far from the centre of the data, or thin and oblique:
 large numbers cancel. By how much is known beforehand (`_amplification`); beyond a limit a component is
-computed from x - mean instead, which is slower and loses nothing.
+computed from x - mean instead, which is slower and loses nothing; and where that shows only afterwards, because
+a component shrank within the step, its moments are computed again about their own mean.
 
 Parameters and results are in the units of the data: the centre never leaves this file.
 """
@@ -140,9 +141,7 @@ def prepare(X: ArrayLike | GaussianData) -> GaussianData:
     lowest, highest = points.min(axis=0), points.max(axis=0)
     if not (np.isfinite(lowest) & np.isfinite(highest)).all():
         row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
-        raise ValueError(
-            f"X must be finite numbers, got {points[row].tolist()} in row {row}; leave out such rows"
-        )
+        raise ValueError(f"X must be finite numbers, got {points[row].tolist()} in row {row}; leave out such rows")
     if max(-lowest.min(), highest.max()) > 1e100:
         raise ValueError("X must lie between -1e100 and 1e100 to be squared; divide it by a constant")
 
@@ -158,9 +157,7 @@ def prepare(X: ArrayLike | GaussianData) -> GaussianData:
     return GaussianData(points, sds, centre, centred, monomials)
 
 
-def expectation(
-    data: ArrayLike | GaussianData, weights: Array, means: Array, covariances: Array
-) -> Expectation:
+def expectation(data: ArrayLike | GaussianData, weights: Array, means: Array, covariances: Array) -> Expectation:
     """The E-step, and what the M-step needs of it, in one pass over the points.
 
     Parameters
@@ -185,10 +182,18 @@ def expectation(
     log_likelihoods = []
     for block in _e_step(data, mixture):
         products = _products(block.responsibilities, block.monomials)
+        for residual, differences in zip(mixture.residuals, block.differences, strict=True):
+            k = residual.component
+            products[k] = _monomials(differences) @ block.responsibilities[k]
         sums += products
         # As the responsibilities of a point sum to 1, the sum over components is that of the monomials alone.
         log_likelihoods.append(block.log_totals + float(block.baseline @ products.sum(axis=0)))
-    moments, inaccurate = _moments_from_sums(data, sums)
+    centres = data._centre
+    if mixture.residuals:
+        centres = np.repeat(centres[None], len(sums), axis=0)
+        for residual in mixture.residuals:
+            centres[residual.component] = residual.mean
+    moments, inaccurate = _moments_from_sums(sums, centres)
     if inaccurate:
         shares = np.empty((len(inaccurate), data.n_samples))
         for block in _e_step(data, mixture):
@@ -197,9 +202,7 @@ def expectation(
     return Expectation(math.fsum(log_likelihoods), *_read_only(moments))
 
 
-def responsibilities(
-    data: ArrayLike | GaussianData, weights: Array, means: Array, covariances: Array
-) -> Array:
+def responsibilities(data: ArrayLike | GaussianData, weights: Array, means: Array, covariances: Array) -> Array:
     """The probability that each component made each point (Bishop 2006, equation 9.13).
 
     Parameters and errors are those of `expectation`.
@@ -244,7 +247,7 @@ def weighted_moments(data: ArrayLike | GaussianData, responsibilities: Array) ->
     sums = np.zeros((len(rows), _n_monomials(data.n_features)))
     for columns, monomials in _monomial_blocks(data, len(rows)):
         sums += _products(rows[:, columns], monomials)
-    moments, inaccurate = _moments_from_sums(data, sums)
+    moments, inaccurate = _moments_from_sums(sums, data._centre)
     if inaccurate:
         _replace_by_two_pass(moments, inaccurate, data, rows[inaccurate])
     return _read_only(moments)
@@ -381,6 +384,7 @@ class _Block(NamedTuple):
     columns: slice  # which points
     monomials: Array  # (n_monomials, n_points)
     responsibilities: Array  # (n_components, n_points)
+    differences: list[Array]  # x - mean of each residual, (n_features, n_points)
     # Its log-likelihood is log_totals + baseline @ (the sum of its monomials over the points).
     log_totals: float
     baseline: Array
@@ -397,18 +401,19 @@ def _e_step(data: GaussianData, mixture: _MixtureForm) -> Iterator[_Block]:
         if joint.shape[1] != monomials.shape[1]:
             joint = np.empty((n_components, monomials.shape[1]))
         log_totals = None
+        differences = []
         baseline = coefficients[0]
         if ratios is not None:
             np.matmul(ratios, monomials, out=joint[1:])
             log_totals = _normalise_by_first(joint)
         if log_totals is None:
             np.matmul(coefficients, monomials, out=joint)
-            for residual in mixture.residuals:
-                constant = coefficients[residual.component, 0]
-                joint[residual.component] = constant - 0.5 * _squared_distance(data.X[columns], residual)
+            for k, mean, cholesky, _ in mixture.residuals:
+                differences.append(np.subtract(data.X[columns].T, mean[:, None], order="C"))
+                joint[k] = coefficients[k, 0] - 0.5 * _squared_length(differences[-1], cholesky)
             log_totals = _normalise_by_largest(joint)
             baseline = np.zeros(n_monomials)
-        yield _Block(columns, monomials, joint, log_totals, baseline)
+        yield _Block(columns, monomials, joint, differences, log_totals, baseline)
 
 
 def _normalise_by_first(joint: Array) -> float | None:
@@ -432,10 +437,13 @@ def _normalise_by_largest(joint: Array) -> float:
     """Responsibilities in place, from log-densities of any size; returns the sum of log p(x)."""
     peaks = joint.max(axis=0)
     joint -= peaks
-    negligible = joint < _LOWEST_EXPONENT
-    np.maximum(joint, _LOWEST_EXPONENT, out=joint)
-    np.exp(joint, out=joint)
-    np.copyto(joint, 0.0, where=negligible)
+    if joint.min() > _LOWEST_EXPONENT:
+        np.exp(joint, out=joint)
+    else:
+        negligible = joint < _LOWEST_EXPONENT
+        np.maximum(joint, _LOWEST_EXPONENT, out=joint)
+        np.exp(joint, out=joint)
+        np.copyto(joint, 0.0, where=negligible)
     totals = joint.sum(axis=0)
     joint /= totals
     return _sum_of_logs(totals, 0.0) + float(peaks.sum())
@@ -454,19 +462,14 @@ def _sum_of_logs(totals: Array, highest_exponent: float) -> float:
     return float(np.log(products).sum())
 
 
-def _squared_distance(points: Array, residual: _Residual) -> Array:
-    """(x - mean)' P (x - mean), by forward substitution with the Cholesky factor of the covariance."""
-    solved: list[Array] = []
-    squared_distance = np.zeros(len(points))
+def _squared_length(differences: Array, cholesky: Array) -> Array:
+    """d' P d for each column d, by forward substitution with the Cholesky factor of the covariance."""
+    solved = np.empty_like(differences)
     with np.errstate(over="ignore"):
-        for i, row in enumerate(residual.cholesky):
-            remainder = points[:, i] - residual.mean[i]
-            for j in range(i):
-                remainder -= row[j] * solved[j]
-            remainder /= row[i]
-            solved.append(remainder)
-            squared_distance += remainder * remainder
-    return np.minimum(squared_distance, 1e300)
+        for i, row in enumerate(cholesky):
+            np.subtract(differences[i], row[:i] @ solved[:i], out=solved[i])
+            solved[i] /= row[i]
+        return np.asarray(np.minimum((solved * solved).sum(axis=0), 1e300))
 
 
 # ---- Monomials, their weighted sums, and moments ---------------------------------------------------------
@@ -523,9 +526,12 @@ def _pair_positions(n_features: int) -> NDArray[np.intp]:
     return positions
 
 
-def _moments_from_sums(data: GaussianData, sums: Array) -> tuple[Moments, list[int]]:
-    """The moments that follow from sums of monomials, and the components where too many digits cancelled."""
-    n_features = data.n_features
+def _moments_from_sums(sums: Array, centres: Array) -> tuple[Moments, list[int]]:
+    """The moments that follow from the sums of monomials of x - centre, with one centre or one per component.
+
+    Also the components where too many digits cancelled.
+    """
+    n_features = centres.shape[-1]
     counts = sums[:, 0].copy()
     divisors = np.where(counts == 0, np.nan, counts) if 0 in counts.tolist() else counts
     averages = sums / divisors[:, None]
@@ -537,7 +543,7 @@ def _moments_from_sums(data: GaussianData, sums: Array) -> tuple[Moments, list[i
         reach = [math.sqrt(square[i][i]) for i in range(n_features)]
         if not _amplification(covariance, reach) < _LARGEST_AMPLIFICATION and counts[k]:
             inaccurate.append(k)
-    return Moments(counts, from_centre + data._centre, covariances), inaccurate
+    return Moments(counts, from_centre + centres, covariances), inaccurate
 
 
 def _replace_by_two_pass(moments: Moments, components: list[int], data: GaussianData, shares: Array) -> None:
