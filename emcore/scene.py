@@ -20,9 +20,7 @@ CONTOUR_GRID: Final = 48
 EQUAL_SCALE_RATIO: Final = 3.0  # units whose spans differ by more are not alike
 CEILING: Final = 3.0  # how far above the histogram a density may rise before it is cut off
 # A component's curve in its own sds, dense where it bends: drawn as well when narrow as when wide.
-STANDARD_GRID: Final = np.concatenate(
-    [[-5.0, -4.4, -3.9, -3.5], np.linspace(-3.2, 3.2, 65), [3.5, 3.9, 4.4, 5.0]]
-)
+STANDARD_GRID: Final = np.concatenate([[-5.0, -4.4, -3.9, -3.5], np.linspace(-3.2, 3.2, 65), [3.5, 3.9, 4.4, 5.0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,9 +155,7 @@ def scene(
         raise ValueError(f"a picture shows 1 or 2 features, got {n_features}; try two columns")
     n_components = len(history.parameters[0].weights)
     if len(palette) < n_components:
-        raise ValueError(
-            f"palette must have a colour for each of {n_components} components, got {len(palette)}"
-        )
+        raise ValueError(f"palette must have a colour for each of {n_components} components, got {len(palette)}")
     rows = shown_rows(n_samples, max_points)
     points = X[rows]
     colours, most_likely = _colours(history, points, palette[:n_components])
@@ -280,9 +276,7 @@ def contour_lines(drawn: Scene, history: History) -> NDArray[np.float64]:
 def log_density(points: NDArray[np.float64], parameters: Any) -> NDArray[np.float64]:
     """log p(x) of a mixture at two-dimensional points, shape (..., 2), in nats."""
     terms = []
-    for weight, mean, covariance in zip(
-        parameters.weights, parameters.means, parameters.covariances, strict=True
-    ):
+    for weight, mean, covariance in zip(parameters.weights, parameters.means, parameters.covariances, strict=True):
         sd_x = np.sqrt(covariance[0, 0])
         slope = covariance[0, 1] / sd_x
         rest = np.sqrt(max(covariance[1, 1] - slope**2, np.finfo(float).tiny))

@@ -16,9 +16,7 @@ from tests.textbook import log_joint
 
 def one_dimensional(n_components=2, max_iter=6, n_samples=200):
     rng = np.random.default_rng(1)
-    X = np.concatenate([rng.normal(-2, 0.5, n_samples // 3), rng.normal(3, 1, n_samples - n_samples // 3)])[
-        :, None
-    ]
+    X = np.concatenate([rng.normal(-2, 0.5, n_samples // 3), rng.normal(3, 1, n_samples - n_samples // 3)])[:, None]
     model = GaussianMixture(n_components)
     return run(model, X, model.initialize(X, np.random.default_rng(0)), max_iter=max_iter, tol=0)
 
@@ -193,9 +191,7 @@ def test_one_scale_for_units_that_are_alike(stretch, equal):
 
 def test_truth_has_its_own_shapes():
     history = two_dimensional()
-    truth = GaussianMixtureParameters(
-        [0.5, 0.5], [[-3.0, 0.0], [20.0, 1.0]], np.array([np.eye(2), np.eye(2)])
-    )
+    truth = GaussianMixtureParameters([0.5, 0.5], [[-3.0, 0.0], [20.0, 1.0]], np.array([np.eye(2), np.eye(2)]))
     drawn = draw(history, truth=truth)
     assert drawn.rings.truth.shape == (2, *drawn.rings.rings.shape[2:])
     np.testing.assert_allclose(np.linalg.norm(drawn.rings.truth[1, 1] - [20, 1], axis=1), 2)

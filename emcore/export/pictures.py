@@ -266,9 +266,7 @@ class _Panels:
         drawn, curves = self.scene, self.scene.curves
         assert curves is not None
         widths = np.diff(curves.bin_edges)
-        panel.bar(
-            curves.bin_edges[:-1] + widths / 2, curves.bin_heights, widths, color=style.NEUTRAL, alpha=0.3
-        )
+        panel.bar(curves.bin_edges[:-1] + widths / 2, curves.bin_heights, widths, color=style.NEUTRAL, alpha=0.3)
         panel.axhline(0, color="#999999", linewidth=0.8)
         panel.set(xlim=drawn.x_range, ylim=drawn.y_range)
         panel.set_yticks([tick for tick in panel.get_yticks() if 0 <= tick <= curves.ceiling])

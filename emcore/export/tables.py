@@ -33,10 +33,7 @@ def parameters_csv(history: History, *, axes: tuple[str, ...] = ("x", "y")) -> s
         header.append(f"weight {k}")
         header += [f"mean {k} {name}" for name in names]
         header += [f"sd {k} {name}" for name in names]
-        header += [
-            f"variance {k} {names[i]}" if i == j else f"covariance {k} {names[i]} {names[j]}"
-            for i, j in pairs
-        ]
+        header += [f"variance {k} {names[i]}" if i == j else f"covariance {k} {names[i]} {names[j]}" for i, j in pairs]
     rows = []
     for t, (theta, objective) in enumerate(zip(history.parameters, history.objective.tolist(), strict=True)):
         row: list[Any] = [t, objective]
@@ -68,9 +65,7 @@ def data_csv(X: ArrayLike, axes: Sequence[str], *, responsibilities: ArrayLike |
     """
     table = np.asarray(X, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(axes):
-        raise ValueError(
-            f"X must have shape (n_samples, {len(axes)}), a column for each name, got {table.shape}"
-        )
+        raise ValueError(f"X must have shape (n_samples, {len(axes)}), a column for each name, got {table.shape}")
     header = list(axes)
     if responsibilities is not None:
         r = np.asarray(responsibilities, dtype=np.float64)

@@ -149,9 +149,7 @@ class _Builder:
         drawn = self.scene
         if drawn.curves is None:
             x, y = drawn.points.T
-            hover = "".join(
-                f"<br>{title} %{{{axis}:.4g}}" for title, axis in zip(self.titles, "xy", strict=False)
-            )
+            hover = "".join(f"<br>{title} %{{{axis}:.4g}}" for title, axis in zip(self.titles, "xy", strict=False))
         else:
             x = drawn.points[:, 0]
             y = -(0.05 + 0.08 * drawn.curves.strip) * drawn.curves.ceiling

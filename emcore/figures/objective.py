@@ -79,16 +79,15 @@ def objective_figure(
         traces.append(
             {
                 "name": "Lower bound",
-                "x": iteration_at[1:],
-                "y": bound[1:],
-                "mode": "lines+markers" if markers else "lines",
-                "line": {"color": style.BOUND, "width": 0.8 * look.line_width},
-                "marker": {"size": 2.2 * look.line_width, "color": style.BOUND},
+                "x": iteration_at,  # the bare start has no bound: a gap
+                "y": bound,
+                "mode": "lines",
+                "line": {"color": style.BOUND, "width": look.line_width},
                 "hovertemplate": f"{hover}<extra>Lower bound</extra>",
             }
         )
-        tracks.append(Track(number, "shown", positions, positions))
-        jumps[number] = positions[1:]
+        tracks.append(Track(number, "shown", positions + 1, positions))
+        jumps[number] = positions
     number = len(traces)
     traces.append(
         {

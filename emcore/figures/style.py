@@ -98,9 +98,7 @@ def rgb(colour: str) -> NDArray[np.uint8]:
 def palette(n_components: int) -> NDArray[np.uint8]:
     """The colour of each component, sRGB, shape (n_components, 3); ValueError beyond ten."""
     if not 1 <= n_components <= MAX_COMPONENTS:
-        raise ValueError(
-            f"n_components must be 1 to {MAX_COMPONENTS} for a picture, got {n_components}; try fewer"
-        )
+        raise ValueError(f"n_components must be 1 to {MAX_COMPONENTS} for a picture, got {n_components}; try fewer")
     return np.array([rgb(colour) for colour in COMPONENT_COLOURS[:n_components]])
 
 
