@@ -8,12 +8,14 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import norm
 
-from emcore.export.pictures import animation, picture
+from emcore.export.pictures import _Panels, animation, picture
 from emcore.export.tables import data_csv, parameters_csv
 from emcore.figures import style
 from emcore.figures.style import Look
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
+from emcore.scene import mix
 from tests.test_scene import collapsing, one_dimensional, two_dimensional
 
 TRUTH = GaussianMixtureParameters([0.3, 0.7], [[-2.0], [3.0]], [[[0.25]], [[1.0]]])
@@ -32,6 +34,41 @@ def frames(file):
 
 def has(image, colour):
     return (image == style.rgb(colour)).all(axis=-1).sum()
+
+
+@pytest.mark.parametrize("make", [one_dimensional, two_dimensional])
+def test_panels_hold_the_numbers_of_their_position(make):
+    history = make()
+    panels = _Panels(history, look=Look(), truth=None, axes=("x", "y"), half_steps=True)
+    for position in range(history.n_positions):
+        panels.show(position)
+        snapshot = history.snapshot(position)
+        t, theta = snapshot.iteration, snapshot.parameters
+        drawn = [marker for marker in panels.markers if len(marker.get_offsets())]
+        x = np.concatenate([marker.get_offsets()[:, 0] for marker in drawn])
+        colours = np.concatenate([marker.get_facecolors()[:, :3] for marker in drawn])
+        grey = np.broadcast_to(style.rgb(style.NEUTRAL), (history.n_samples, 3))
+        expected = grey
+        if snapshot.posterior is not None:
+            expected = mix(snapshot.posterior.responsibilities, style.palette(history.model.n_components))
+        order = np.argsort(history.X[:, 0])
+        assert (np.sort(x) == history.X[order, 0]).all()
+        np.testing.assert_allclose(colours[np.argsort(x)], expected[order] / 255, atol=1e-12)
+        for k, (mean, trail) in enumerate(zip(panels.mean_markers, panels.trails, strict=True)):
+            assert mean.get_xdata()[0] == theta.means[k, 0]
+            assert list(trail.get_xdata()) == [past.means[k, 0] for past in history.parameters[: t + 1]]
+        shapes = [line.get_xydata() for line, _, _ in panels.lines]
+        if history.X.shape[1] == 2:
+            inner, outer = (np.linalg.norm(np.ptp(shape, axis=0)) for shape in shapes[:2])
+            assert outer == pytest.approx(2 * inner)
+            assert shapes[0][:, 0].max() - theta.means[0, 0] == pytest.approx(theta.sds[0, 0])
+        else:  # the peak of the first component, drawn after the sum
+            assert shapes[1][:, 1].max() == pytest.approx(theta.weights[0] * norm.pdf(0, 0, theta.sds[0, 0]))
+        assert panels.climbed.get_ydata().tolist() == history.objective[: t + 1].tolist()
+        assert panels.stairs.get_ydata().tolist() == history.lower_bounds[1 : position + 1].tolist()
+        height = snapshot.objective if snapshot.lower_bound is None else snapshot.lower_bound
+        assert panels.now.get_xydata().tolist() == [[t, pytest.approx(height, rel=1e-12)]]
+        assert f"Iteration {t} of {history.n_iterations}" in panels.caption.get_text()
 
 
 @pytest.mark.parametrize("make", [one_dimensional, two_dimensional, collapsing])
