@@ -234,11 +234,18 @@ class History:
 
     @cached_property
     def lower_bounds(self) -> NDArray[np.float64]:
-        """The lower bound at each position, shape (n_positions,): NaN at the bare start, where there is none."""
+        """The lower bound at each position, shape (n_positions,): NaN at the bare start, where there is none.
+
+        An E-step lifts it to the objective, and the M-step raises it by what Q gains: H(q) does not change there.
+        """
         bounds = np.full(self.n_positions, np.nan)
         bounds[1::2] = self.objective
-        for t, (_, after) in enumerate(pairwise(self.parameters)):
-            bounds[2 * t + 2] = lower_bound(self.model, self.prepared, self.posterior(t), after)
+        for t, (before, after) in enumerate(pairwise(self.parameters)):
+            posterior = self.posterior(t)
+            q_before, q_after = (
+                self.model.expected_log_joint(self.prepared, posterior, theta) for theta in (before, after)
+            )
+            bounds[2 * t + 2] = self.objective[t] + (q_after - q_before)
         bounds.flags.writeable = False
         return bounds
 

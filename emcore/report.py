@@ -97,12 +97,13 @@ def caption(history: History, position: int, *, whole: bool = False) -> str:
     taken = points_taken(history, iteration)
     shares = ", ".join(f"{number(share, 1)}" for share in taken)
     who = "component 1 takes" if len(taken) == 1 else f"components 1 to {len(taken)} take"
-    return f"E-step {iteration}: of {history.n_samples:,} points, {who} {shares}; the bound touches the {name}, {objective}."
+    points = f"of {history.n_samples:,} points, {who} {shares}"
+    return f"E-step {iteration}: {points}; the bound touches the {name}, {objective}."
 
 
 @dataclass(frozen=True)
 class Captions:
-    """A sentence for each position (for half-steps, and for whole iterations), and a short label for each."""
+    """A sentence for each position, one for each whole iteration, and a short label for each position."""
 
     half_steps: tuple[str, ...]
     iterations: tuple[str, ...]
@@ -115,7 +116,7 @@ def captions(history: History) -> Captions:
     name = history.model.objective_name.lower()
     return Captions(
         tuple(caption(history, position) for position in positions),
-        tuple(caption(history, position, whole=True) for position in positions),
+        tuple(caption(history, position, whole=True) for position in positions[1::2]),
         tuple(
             f"Iteration {position // 2}, {name} {number(float(history.objective[position // 2]))}"
             for position in positions

@@ -46,8 +46,9 @@ def test_an_e_step_says_how_many_points_each_component_takes(history):
 
 def test_there_is_a_caption_a_label_and_a_name_for_each_position(history):
     texts = report.captions(history)
-    for column in (texts.half_steps, texts.iterations, texts.labels, report.step_names(history)):
+    for column in (texts.half_steps, texts.labels, report.step_names(history)):
         assert len(column) == history.n_positions
+    assert len(texts.iterations) == history.n_iterations + 1
     assert report.step_names(history)[:4] == ("Start", "E-step", "M-step", "E-step")
     assert texts.labels[-1].startswith(f"Iteration {history.n_iterations}, log-likelihood ")
 

@@ -431,10 +431,8 @@ def _check_collapse(covariances: NDArray[np.float64], means: NDArray[np.float64]
         return
     sds = np.sqrt(variances)
     correlations = covariances / (sds[:, :, None] * sds[:, None, :])
-    if X.n_features == 2:  # the eigenvalues are 1 - |rho| and 1 + |rho|
-        eigenvalues = 1 - np.abs(correlations[:, 0, 1])
-    else:
-        eigenvalues = np.linalg.eigvalsh(correlations)[:, 0]
+    two = X.n_features == 2  # then the eigenvalues are 1 - |rho| and 1 + |rho|
+    eigenvalues = 1 - np.abs(correlations[:, 0, 1]) if two else np.linalg.eigvalsh(correlations)[:, 0]
     if not (eigenvalues > SMALLEST_CORRELATION_EIGENVALUE).all():
         k = int(np.argmin(eigenvalues))
         raise DegenerateFit(

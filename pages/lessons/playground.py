@@ -7,6 +7,7 @@ from emcore.em import History
 from emcore.experiment import Experiment
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
+from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
 from emcore.scene import shown_rows
 from pages.parts import controls, outcome, take_away
@@ -37,11 +38,14 @@ def play(visit: Session, experiment: Experiment, history: History, captions: rep
     look = Look(projector=values["projector"])
     truth = dataset.truth if values["truth"] else None
 
-    def figures() -> tuple[object, object]:
-        return (
-            mixture_figure(history, look=look, truth=truth, contours=values["contours"], axes=dataset.axes),
-            objective_figure(history, look=look, half_steps=visit.half_steps),
-        )
+    slot = st.empty()
+
+    def figures() -> tuple[SteppedFigure, SteppedFigure]:
+        with slot, st.spinner("Drawing the run", show_time=True):
+            return (
+                mixture_figure(history, look=look, truth=truth, contours=values["contours"], axes=dataset.axes),
+                objective_figure(history, look=look, half_steps=visit.half_steps),
+            )
 
     shown = player(
         figures,
@@ -49,12 +53,14 @@ def play(visit: Session, experiment: Experiment, history: History, captions: rep
         run_id=f"{hash(experiment):x} {visit.opened}",
         look=(look, values["truth"], values["contours"], visit.half_steps),
         captions=captions.half_steps,
+        stop_captions=captions.iterations,
         labels=captions.labels,
         stops=range(1, history.n_positions, 2),
         step_names=report.step_names(history),
         widths=(3, 2),
-        position=visit.link.position if visit.link.position < history.n_positions else 0,
+        position=controls.place(visit, history),
         whole=not visit.half_steps,
+        url=tuple(choices.PLACE),
     )
     if shown.half_steps != visit.half_steps:
         visit.half_steps = shown.half_steps

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from emcore.datasets import DATASETS
+from emcore.em import History
 from emcore.experiment import Experiment, OwnData
 from emcore.starts import STARTS
 from pages.parts import csv_table
@@ -81,6 +82,18 @@ def end(visit: Session) -> None:
             "This link could not be followed in every part; the usual value stands in.\n\n"
             + "\n".join(f"- {plain(sentence)}" for sentence in visit.link.refused)
         )
+
+
+def place(visit: Session, history: History) -> int:
+    """Where the player opens: at the link's place, or at the start if the run does not go so far."""
+    position = visit.link.position
+    if position < history.n_positions:
+        return position
+    st.warning(
+        f"The link's position {position} lies beyond the end of this run, which has {history.n_positions} positions "
+        f"(0 to {history.n_positions - 1}); it opens at the start."
+    )
+    return 0
 
 
 def put(**values: Any) -> None:

@@ -90,7 +90,7 @@ class Plot {
   constructor(Plotly, div, player) {
     Object.assign(this, { Plotly, div, player, drawn: new Map(), settled: new Map(), values: new Map() });
     this.observer = new ResizeObserver(() => {
-      if (this.figure && this.layout && div.clientWidth !== this.layout.width) player.redraw();
+      if (this.layout && (div.clientWidth !== this.layout.width || div.clientHeight !== this.layout.height)) player.redraw();
     });
     this.observer.observe(div);
     this.listen();
@@ -111,22 +111,22 @@ class Plot {
     const bar = { bgcolor: "rgba(0,0,0,0)", color: css("--st-border-color"), activecolor: css("--st-text-color") };
     layout.modebar = under(bar, layout.modebar);
     const clear = "rgba(0,0,0,0)";
-    const fixed = { paper_bgcolor: clear, plot_bgcolor: clear, height: figure.height, uirevision: revision };
+    const fixed = { paper_bgcolor: clear, plot_bgcolor: clear, uirevision: revision };
     this.layout = under(fixed, layout);
     this.coarse = matchMedia("(pointer: coarse)").matches; // fingers scroll the page, they do not zoom the plot
     if (this.coarse) this.layout.dragmode = false;
     this.values.clear();
-    this.patchable = null;
+    this.known = null;
     this.fresh = true;
   }
 
   /** Draw a position: patches where possible, else one react. */
   draw(position) {
     this.position = position;
-    const width = this.div.clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.div;
     if (!width) return; // in a hidden tab: drawn when it shows
-    if (this.fresh || width !== this.layout.width) {
-      this.layout.width = width;
+    if (this.fresh || width !== this.layout.width || height !== this.layout.height) {
+      Object.assign(this.layout, { width, height });
       return this.react();
     }
     const changed = new Map();
@@ -205,9 +205,13 @@ class Plot {
     return [layout[`xaxis${(full.xaxis ?? "x").slice(1)}`], layout[`yaxis${(full.yaxis ?? "y").slice(1)}`]];
   }
 
+  track(trace, attribute) {
+    return this.figure.tracks.find((one) => one.trace === trace && one.attribute === attribute);
+  }
+
   /** A track's frame now, or else the base figure's own value. */
   value(trace, attribute) {
-    const track = this.figure.tracks.find((one) => one.trace === trace && one.attribute === attribute);
+    const track = this.track(trace, attribute);
     if (track) return track.frame(track.lookup[this.position]);
     const [group, name] = attribute.split(".");
     return name ? this.base[trace][group]?.[name] : this.base[trace][group];
@@ -295,11 +299,11 @@ class Plot {
         if (!node) {
           // A point that Plotly has not drawn: a copy of another, if all look alike or tracks tell how they differ.
           const own = ["color", "symbol", "size", "opacity"].filter((name) => isList(this.base[trace].marker?.[name]));
-          if (!nodes.model || own.some((name) => !this.player.tracked(this.figure, trace, `marker.${name}`))) return false;
+          if (!nodes.model || own.some((name) => !this.track(trace, `marker.${name}`))) return false;
           node = nodes.model.cloneNode();
           nodes.group.append(node);
           nodes.points.set(point, node);
-          attributes = new Set([...attributes, ...MARKS.filter((mark) => this.player.tracked(this.figure, trace, mark))]);
+          attributes = new Set([...attributes, ...MARKS.filter((mark) => this.track(trace, mark))]);
         }
         node.setAttribute("transform", `translate(${at[0].toFixed(2)},${at[1].toFixed(2)})`);
       }
@@ -307,7 +311,7 @@ class Plot {
     if (attributes.has("marker.color")) {
       if (!this.recolourable(trace)) return false;
       const now = this.value(trace, "marker.color");
-      const track = this.figure.tracks.find((one) => one.trace === trace && one.attribute === "marker.color");
+      const track = this.track(trace, "marker.color");
       const before = !points && this.drawn.has(track) ? track.frame(this.drawn.get(track)) : null;
       for (const [point, node] of nodes.points) {
         const at = 3 * point;
@@ -340,54 +344,52 @@ class Plot {
     return true;
   }
 
+  /** The names of the symbols that a trace may show. */
+  symbols(trace) {
+    return this.track(trace, "marker.symbol")?.symbols ?? [this.base[trace].marker?.symbol ?? "circle"].flat();
+  }
+
   recolourable(trace) {
-    const tracked = this.figure.tracks.find((one) => one.trace === trace && one.attribute === "marker.symbol");
-    const symbols = tracked?.symbols ?? [this.base[trace].marker?.symbol ?? "circle"].flat();
-    return symbols.every((symbol) => typeof symbol === "string" && !ODD_SYMBOL.test(symbol));
+    return this.symbols(trace).every((symbol) => typeof symbol === "string" && !ODD_SYMBOL.test(symbol));
   }
 
   /** What decides a point's path: its symbol's name and its size. */
   shape(trace, point) {
-    const track = this.figure.tracks.find((one) => one.trace === trace && one.attribute === "marker.symbol");
     const [symbol, size] = [this.value(trace, "marker.symbol"), this.value(trace, "marker.size")];
-    const name = track ? track.symbols[symbol[point]] : isList(symbol) ? symbol[point] : symbol;
-    return `${name ?? "circle"}|${(isList(size) ? size[point] : size) ?? this.div._fullData[trace].marker.size}`;
+    const one = isList(symbol) ? symbol[point] : (symbol ?? "circle");
+    const name = this.track(trace, "marker.symbol")?.symbols[one] ?? one;
+    return `${name}|${(isList(size) ? size[point] : size) ?? this.div._fullData[trace].marker.size}`;
   }
 
-  /** The path of every symbol and size that the trace ever shows, as Plotly itself draws them on a scrap figure. */
+  /** The path of every symbol in every size that the trace may show, as Plotly draws them on a scrap figure. */
   shapes(trace, full) {
-    this.patchable ??= new Map();
-    if (this.patchable.has(trace)) return this.patchable.get(trace);
-    this.patchable.set(trace, null);
+    this.known ??= new Map();
+    if (this.known.has(trace)) return this.known.get(trace);
+    this.known.set(trace, null);
     const marker = full.marker;
     if ((marker.sizeref ?? 1) !== 1 || marker.sizemode === "area" || marker.angle || marker.standoff) return null;
     if (!this.recolourable(trace)) return null;
-    const keys = new Set();
-    const { position } = this;
-    const points = this.value(trace, "y").length;
-    for (this.position = 0; this.position < this.player.count && keys.size <= 400; this.position++)
-      for (let point = 0; point < points; point++) keys.add(this.shape(trace, point));
-    this.position = position;
-    if (keys.size > 400) return null;
-    const [names, sizes] = [[], []];
-    for (const key of keys) {
-      names.push(key.split("|")[0]);
-      sizes.push(Number(key.split("|")[1]));
-    }
+    const sizes = new Set();
+    const track = this.track(trace, "marker.size");
+    if (track) for (const index of new Set(track.lookup)) for (const size of track.frame(index)) sizes.add(size);
+    else for (const size of [this.base[trace].marker?.size ?? marker.size].flat()) sizes.add(size);
+    const pairs = [...new Set(this.symbols(trace))].flatMap((symbol) => [...sizes].map((size) => [symbol, size]));
+    if (pairs.length > 400) return null;
     const scrap = document.createElement("div");
     scrap.className = "player-scrap";
     this.div.after(scrap);
-    const x = names.map((_, index) => index);
-    const scatter = { type: "scatter", mode: "markers", x, y: x, marker: { symbol: names, size: sizes } };
+    const x = pairs.map((_, index) => index);
+    const look = { symbol: pairs.map(([symbol]) => symbol), size: pairs.map(([, size]) => size) };
+    const scatter = { type: "scatter", mode: "markers", x, y: x, marker: look };
     const made = this.Plotly.newPlot(scrap, [scatter], { width: 300, height: 300 }, { staticPlot: true });
     const paths = Array.from(scrap.querySelectorAll("path.point"), (node) => node.getAttribute("d"));
     made.finally(() => {
       this.Plotly.purge(scrap); // not before Plotly is done with it
       scrap.remove();
     });
-    if (paths.length !== keys.size) return null;
-    const shapes = new Map(Array.from(keys, (key, index) => [key, paths[index]]));
-    this.patchable.set(trace, shapes);
+    if (paths.length !== pairs.length) return null;
+    const shapes = new Map(pairs.map((pair, index) => [pair.join("|"), paths[index]]));
+    this.known.set(trace, shapes);
     return shapes;
   }
 
@@ -571,17 +573,17 @@ class Player {
   async update(component, head, packed) {
     this.component = component;
     const opening = `${head.key} ${head.run} ${head.opening}`;
-    const same = opening === this.opening && head.digest === this.digest;
-    if (same) return this.content && this.dress(false);
-    if (opening !== this.opening) {
+    const wanted = `${opening} ${head.digest}`;
+    if (wanted === this.wanted) return this.content && this.dress(false);
+    if (opening !== this.loaded) {
       clearTimeout(this.reporting); // a report still waiting belongs to the run before
       this.pause(false);
     }
-    Object.assign(this, { opening, digest: head.digest, head });
+    this.wanted = wanted;
     const stuck = () => component.setStateValue("stuck", true);
     try {
       const [content, Plotly] = await Promise.all([readContent(packed), loadPlotly(head.chunk, stuck)]);
-      if (this.opening === opening && this.digest === head.digest && this.calls) this.load(content, Plotly, head, opening);
+      if (this.wanted === wanted && this.calls) this.load(content, Plotly, head, opening);
     } catch (error) {
       this.message.textContent = `The figures could not be drawn (${error.message}). Please reload the page.`;
       throw error;
@@ -590,8 +592,7 @@ class Player {
 
   /** New content. The same run keeps its place, another one opens where Python says. */
   load(content, Plotly, head, opening) {
-    this.content = content;
-    this.count = content.captions.length;
+    Object.assign(this, { content, head, count: content.captions.length });
     if (this.loaded !== opening) {
       this.loaded = opening;
       this.place = places.get(opening) ?? { position: head.position, half: head.half };
@@ -616,15 +617,17 @@ class Player {
     }
     this.plots.forEach((plot, index) => {
       const figure = content.figures[index];
-      plot.div.style.height = `${figure.height}px`;
+      plot.div.style.setProperty("--height", `${figure.height}px`);
       plot.div.setAttribute("role", "img");
       plot.div.setAttribute("aria-label", figure.description || `Figure ${index + 1}`);
     });
-    const longest = content.captions.reduce((one, other) => (other.length > one.length ? other : one), "");
+    const captions = [...content.captions, ...content.stop_captions];
+    const longest = captions.reduce((one, other) => (other.length > one.length ? other : one), "");
     this.caption.dataset.longest = longest; // reserves its height, so that stepping never shifts the page
     this.dress(true);
     this.shown();
     this.root.dataset.run = head.run;
+    this.address();
   }
 
   /** Give the plots the theme's colours and fonts, if these or the content are new. */
@@ -652,10 +655,6 @@ class Player {
 
   positionOf(index) {
     return this.place.half || !this.content.stops.length ? index : this.content.stops[index];
-  }
-
-  tracked(figure, trace, attribute) {
-    return figure.tracks.some((track) => track.trace === trace && track.attribute === attribute);
   }
 
   move(index, byHand = true) {
@@ -735,11 +734,25 @@ class Player {
 
   report() {
     clearTimeout(this.reporting);
+    this.address();
     const place = JSON.stringify(this.place);
     if (place === this.reported) return;
     this.reported = place;
     const { run, opening } = this.head;
     this.component.setStateValue("place", { run, opening, ...this.place });
+  }
+
+  /** The place also goes into the page's address, so that the link shows it: without an entry in the history, or
+   * going back would go through every step. The place where a run opens by itself needs no words. */
+  address() {
+    const { url, half, position } = { ...this.head, ...this.place };
+    if (!url.length) return;
+    const address = new URL(window.location.href);
+    const say = (name, value) =>
+      value === null ? address.searchParams.delete(name) : address.searchParams.set(name, value);
+    say(url[0], position > (half ? 0 : this.positionOf(0)) ? position : null);
+    say(url[1], half ? 1 : null);
+    if (address.href !== window.location.href) window.history.replaceState(window.history.state, "", address);
   }
 
   /** A click or a drag: told at once, together with the place where it happened. */
@@ -795,8 +808,9 @@ class Player {
     this.play.setAttribute("aria-label", this.playing ? "Pause" : "Play");
     this.play.title = this.playing ? "Pause" : "Play";
     this.caption.setAttribute("aria-live", this.playing ? "off" : "polite");
-    if (this.caption.firstChild.data !== content.captions[place.position])
-      this.caption.firstChild.data = content.captions[place.position];
+    const whole = !place.half && content.stop_captions.length > 0;
+    const caption = whole ? content.stop_captions[iteration] : content.captions[place.position];
+    if (this.caption.firstChild.data !== caption) this.caption.firstChild.data = caption;
   }
 
   /** Keys work inside the player, and on the page when nothing else has the focus. */

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from emcore.figures.stepped import SteppedFigure, Track
@@ -146,9 +145,11 @@ def player(
     position: int = 0,
     whole: bool = True,
     stops: Sequence[int] = (),
+    stop_captions: Sequence[str] = (),
     step_names: Sequence[str] = (),
     widths: Sequence[float] = (),
     look: Hashable = (),
+    url: tuple[str, str] | tuple[()] = (),
 ) -> PlayerReport:
     """Show figures that follow one position, with a slider, buttons and keys.
 
@@ -175,6 +176,8 @@ def player(
         Whether it opens in whole iterations.
     stops : sequence of int
         The positions that whole iterations show, ascending. Empty: no half-steps and no switch for them.
+    stop_captions : sequence of str
+        A sentence for each stop, said while whole iterations are shown. Empty: that of its position.
     step_names : sequence of str, length n_positions
         The half-step that leads to each position ("E-step"). Empty: they have no names.
     widths : sequence of float
@@ -192,11 +195,11 @@ def player(
     ValueError
         If figures, texts, stops and position do not fit each other.
     """
-    texts = (tuple(captions), tuple(labels), tuple(stops), tuple(step_names), tuple(widths))
+    texts = tuple(map(tuple, (captions, labels, stops, stop_captions, step_names, widths)))
     source: tuple[Hashable, ...] = (run_id, look) if callable(figures) else tuple(figures)
     encoded = _cached((key, source, texts), figures, texts)
     opening = _opening(key, run_id, position, whole, encoded)
-    head = {"key": key, "run": run_id, "digest": encoded.digest, "chunk": plotly_chunk(), **opening}
+    head = {"key": key, "run": run_id, "digest": encoded.digest, "chunk": plotly_chunk(), "url": list(url), **opening}
     result = _component(
         key=key,
         data=_with_head(head, encoded.content),
@@ -207,7 +210,7 @@ def player(
     )
     if result.get("stuck") or plotly_chunk() is None:
         # A chart of Streamlit's own brings plotly.js to the page when the player could not.
-        st.plotly_chart(go.Figure(layout={"height": 10}), key=f"{key} plotly", height=10)
+        st.plotly_chart({"data": [], "layout": {"height": 10}}, key=f"{key} plotly", height=10)
     return read_report(encoded, opening, run_id, result)
 
 
@@ -216,6 +219,7 @@ def encode(
     captions: Sequence[str],
     labels: Sequence[str],
     stops: Sequence[int] = (),
+    stop_captions: Sequence[str] = (),
     step_names: Sequence[str] = (),
     widths: Sequence[float] = (),
 ) -> Encoded:
@@ -230,7 +234,7 @@ def encode(
         If figures, texts, stops and widths do not fit each other.
     """
     n_positions = len(captions)
-    _check(figures, n_positions, labels, stops, step_names, widths)
+    _check(figures, n_positions, labels, stops, stop_captions, step_names, widths)
     blob = bytearray()
     stops = tuple(int(stop) for stop in stops)
     content = {
@@ -238,6 +242,7 @@ def encode(
         "captions": list(captions),
         "labels": list(labels),
         "stops": stops,
+        "stop_captions": list(stop_captions),
         "step_names": list(step_names) or [""] * n_positions,
         "widths": [float(width) for width in widths] or [1.0] * len(figures),
     }
@@ -307,6 +312,7 @@ def _check(
     n_positions: int,
     labels: Sequence[str],
     stops: Sequence[int],
+    stop_captions: Sequence[str],
     step_names: Sequence[str],
     widths: Sequence[float],
 ) -> None:
@@ -320,16 +326,14 @@ def _check(
             )
     if len(labels) != n_positions:
         raise ValueError(f"labels must have one text for each of {n_positions} positions, got {len(labels)}")
+    if stop_captions and len(stop_captions) != len(stops):
+        raise ValueError(f"stop_captions must have one text for each of {len(stops)} stops, got {len(stop_captions)}")
     if step_names and len(step_names) != n_positions:
-        raise ValueError(
-            f"step_names must have one name for each of {n_positions} positions, got {len(step_names)}"
-        )
+        raise ValueError(f"step_names must have one name for each of {n_positions} positions, got {len(step_names)}")
     if widths and (len(widths) != len(figures) or min(widths) <= 0):
         raise ValueError(f"widths must be {len(figures)} positive numbers, one for each figure, got {widths}")
     if stops and (list(stops) != sorted(set(stops)) or stops[0] < 0 or stops[-1] != n_positions - 1):
-        raise ValueError(
-            f"stops must ascend within 0..{n_positions - 1} and end with the last position, got {stops}"
-        )
+        raise ValueError(f"stops must ascend within 0..{n_positions - 1} and end with the last position, got {stops}")
 
 
 def _figure_content(stepped: SteppedFigure, blob: bytearray) -> dict[str, Any]:
@@ -363,9 +367,7 @@ def _track_content(track: Track, blob: bytearray) -> dict[str, Any]:
     item_size = 3 if track.attribute == "marker.color" else frames.dtype.itemsize
     items = np.ascontiguousarray(frames).view(np.uint8).reshape(len(frames), -1, item_size)
     planes = items.transpose(2, 0, 1)
-    planes = np.diff(
-        planes, axis=1, prepend=np.uint8(0)
-    )  # wraps around at 256, and so does the browser's sum
+    planes = np.diff(planes, axis=1, prepend=np.uint8(0))  # wraps around at 256, and so does the browser's sum
     start = len(blob)
     blob += planes.tobytes()
     return {
@@ -396,8 +398,7 @@ def _cached(
         if name in _kept:
             _kept.move_to_end(name)
             return _kept[name]
-    captions, labels, stops, step_names, widths = texts
-    encoded = encode(figures() if callable(figures) else figures, captions, labels, stops, step_names, widths)
+    encoded = encode(figures() if callable(figures) else figures, *texts)
     with _lock:
         _kept[name] = encoded
         while len(_kept) > 1 and sum(one.n_bytes for one in _kept.values()) > CACHE_BYTES:
