@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from importlib.metadata import version
 from pathlib import Path
@@ -45,9 +47,7 @@ def test_readme_opens_with_the_two_commands():
 def test_ci_runs_the_command_of_the_readme():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    lines = [
-        line for line in script.read_text("utf-8").splitlines() if re.match("(command|set_up|test)=", line)
-    ]
+    lines = [line for line in script.read_text("utf-8").splitlines() if re.match("(command|set_up|test)=", line)]
     show = 'printf "%s\n" "$command" "$set_up" "$test"'
     shown = subprocess.run(
         ["bash", "-ec", "\n".join([*lines, show])], cwd=ROOT, capture_output=True, text=True, check=True
@@ -83,9 +83,7 @@ def test_what_runs_here_is_what_is_required():
                 requirement = Requirement(line)
                 requirements[requirement.name] = requirement.specifier
     assert {"streamlit", "plotly", "pytest"} <= requirements.keys()
-    elsewhere = {
-        name: version(name) for name, allowed in requirements.items() if version(name) not in allowed
-    }
+    elsewhere = {name: version(name) for name, allowed in requirements.items() if version(name) not in allowed}
     assert not elsewhere
     assert all("<" in str(allowed) or "==" in str(allowed) for allowed in requirements.values())
 
@@ -211,9 +209,7 @@ def container() -> Iterator[Container]:
 def can_run_python(options: dict[str, Any]) -> bool:
     """Whether another user may read this Python: not if it is installed in somebody's home."""
     try:
-        return not subprocess.run(
-            [sys.executable, "-c", "import streamlit"], capture_output=True, **options
-        ).returncode
+        return not subprocess.run([sys.executable, "-c", "import streamlit"], capture_output=True, **options).returncode
     except PermissionError:
         return False
 
@@ -232,9 +228,10 @@ def test_the_container_starts_on_its_port_is_healthy_writes_nothing_and_stops(co
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
         **container.options,
     )
-    impatience = threading.Timer(60, server.kill)
+    impatience = threading.Timer(60, os.killpg, (server.pid, signal.SIGKILL))
     impatience.start()
     try:
         log = []
@@ -242,7 +239,7 @@ def test_the_container_starts_on_its_port_is_healthy_writes_nothing_and_stops(co
             log.append(line)
             if "URL:" in line:
                 break
-        assert "URL:" in log[-1], "".join(log)
+        assert "URL:" in "".join(log), log
         healthy = container.run(container.command("HEALTHCHECK"))
         assert healthy.returncode == 0, healthy.stderr
         page = HTTPConnection("127.0.0.1", int(container.environment["PORT"]), timeout=10)
@@ -250,9 +247,13 @@ def test_the_container_starts_on_its_port_is_healthy_writes_nothing_and_stops(co
         assert page.getresponse().status == 200
         page.close()
     finally:
-        server.terminate()
-        rest, _ = server.communicate()
-        impatience.cancel()
+        server.terminate()  # as an engine stops it: this reaches the server if the shell made way for it
+        try:
+            rest, _ = server.communicate(timeout=20)
+        finally:
+            impatience.cancel()
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
     text = "".join(log) + rest
     assert server.returncode in (0, -15), text
     assert not re.search("error|warning|traceback", text, re.IGNORECASE), text
