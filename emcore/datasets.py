@@ -87,9 +87,7 @@ class Dataset:
     def __post_init__(self) -> None:
         X = frozen_array(self.X, "X", ("n_samples", "n_features"))
         if X.shape[1] != len(self.axes):
-            raise ValueError(
-                f"axes must have one title for each of the {X.shape[1]} columns, got {self.axes}"
-            )
+            raise ValueError(f"axes must have one title for each of the {X.shape[1]} columns, got {self.axes}")
         object.__setattr__(self, "X", X)
 
 

@@ -232,7 +232,8 @@ class TableRow:
 def parameter_table(history: History, position: int, truth: GaussianMixtureParameters | None = None) -> list[TableRow]:
     """The parameters at `position`, a row for each parameter of each component (numbered from 0).
 
-    The truth stands beside the component that it is matched to (`matching.match`), whatever its own number.
+    The truth stands beside the component that it is matched to at the end of the run (`matching.match`), whatever its
+    own number, so that it stays where it is while the run is stepped.
     """
     iteration = position // 2
     parameters = history.parameters[iteration]
@@ -240,7 +241,7 @@ def parameter_table(history: History, position: int, truth: GaussianMixtureParam
     before = history.parameters[iteration - 1].columns() if iteration else None
     partner: NDArray[np.intp] | None = None
     if truth is not None and isinstance(parameters, GaussianMixtureParameters):
-        partner = match(parameters, truth)
+        partner = match(history.parameters[-1], truth)
     true_columns = truth.columns() if truth is not None else {}
     return [
         TableRow(

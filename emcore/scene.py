@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from emcore.em import History
+from emcore.matching import match
+from emcore.models.gaussian_mixture import GaussianMixtureParameters
 
 MAX_POINTS: Final = 2000
 RING_POINTS: Final = 49  # at 200 px of radius, chords leave the circle by less than half a pixel
@@ -96,6 +98,8 @@ class Scene:
         In one dimension.
     rings : Rings or None
         In two dimensions.
+    stands_for : tuple of int
+        The component that ends up standing for each true one (`matching.match`), -1 for none; empty without a truth.
     notes : tuple of str
         What the picture leaves out, in words.
     """
@@ -110,6 +114,7 @@ class Scene:
     equal_scale: bool
     curves: Curves | None
     rings: Rings | None
+    stands_for: tuple[int, ...]
     notes: tuple[str, ...]
 
     @property
@@ -129,7 +134,11 @@ class Scene:
 
 
 def scene(
-    history: History, palette: NDArray[np.uint8], *, max_points: int = MAX_POINTS, truth: Any | None = None
+    history: History,
+    palette: NDArray[np.uint8],
+    *,
+    max_points: int = MAX_POINTS,
+    truth: GaussianMixtureParameters | None = None,
 ) -> Scene:
     """What pictures of this run draw.
 
@@ -141,8 +150,8 @@ def scene(
         sRGB colours of the components.
     max_points : int
         Draw no more points than these, a fixed random choice.
-    truth : parameters, optional
-        What made the data: anything with weights, means and covariances.
+    truth : GaussianMixtureParameters, optional
+        What made the data.
 
     Raises
     ------
@@ -194,8 +203,14 @@ def scene(
         equal_scale,
         curves,
         rings,
+        () if truth is None else _stand_ins(history, truth),
         tuple(notes),
     )
+
+
+def _stand_ins(history: History, truth: GaussianMixtureParameters) -> tuple[int, ...]:
+    partners = match(history.parameters[-1], truth).tolist()
+    return tuple(partners.index(true) if true in partners else -1 for true in range(truth.n_components))
 
 
 def shown_rows(n_samples: int, max_points: int = MAX_POINTS) -> NDArray[np.intp]:
@@ -350,7 +365,7 @@ def _curves(
     means: NDArray[np.float64],
     variances: NDArray[np.float64],
     x_range: tuple[float, float],
-    truth: Any | None,
+    truth: GaussianMixtureParameters | None,
 ) -> tuple[Curves, bool]:
     """The curves, and whether they are cut off. `weights`, `means`, `variances` have shape (T + 1, K)."""
     edges, heights = histogram(x)

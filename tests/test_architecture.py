@@ -15,9 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("app.py", "pages", "emcore")
-SOURCES = sorted(
-    path for room in ROOMS for path in [ROOT / room, *(ROOT / room).rglob("*.py")] if path.is_file()
-)
+SOURCES = sorted(path for room in ROOMS for path in [ROOT / room, *(ROOT / room).rglob("*.py")] if path.is_file())
 
 # From the ground up: a module imports from its own floor and from those below it, never from above.
 FLOORS = (
@@ -116,12 +114,8 @@ def test_every_module_has_a_floor():
 def test_imports_go_down(name: str):
     # the package itself: the public names of the core, without what draws and writes
     height = floor("emcore.experiment") if name == "emcore" else floor(name)
-    upward = [
-        other for other in imports(name) if is_ours(other) and (floor(other) is None or floor(other) > height)
-    ]
-    assert not upward, (
-        f"{name} may import only from its own floor and below, or from `emcore` nothing but submodules"
-    )
+    upward = [other for other in imports(name) if is_ours(other) and (floor(other) is None or floor(other) > height)]
+    assert not upward, f"{name} may import only from its own floor and below, or from `emcore` nothing but submodules"
 
 
 def test_imports_make_no_circle():
@@ -200,9 +194,7 @@ def test_names_are_the_words_of_the_house(name: str):
     """Symbols of one book, abbreviations and drawers for everything say too little."""
     assert not set(name.split(".")) & {"utils", "util", "helper", "helpers", "common", "misc"}
     tree = ast.parse(MODULES[name].read_text("utf-8"))
-    bound = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     assert not bound & {"pi", "mu", "sigma_", "res", "lls", "loglik", "n_clusters", "num_components"}
 
@@ -226,17 +218,13 @@ def test_the_browser_is_sent_nowhere_else(path: Path):
 def test_nothing_is_loaded_from_elsewhere(name: str):
     """A link for the reader to click is welcome; a picture, script or style sheet from elsewhere is not."""
     text = MODULES[name].read_text("utf-8")
-    loads = (
-        r"""!\[[^\]]*\]\(\s*https?: | \bsrc(set)?\s*=\s*["']?(https?:)?// | <link\b | @import | ["']cdn["']"""
-    )
+    loads = r"""!\[[^\]]*\]\(\s*https?: | \bsrc(set)?\s*=\s*["']?(https?:)?// | <link\b | @import | ["']cdn["']"""
     assert not re.search(loads, text, re.VERBOSE)
 
 
 def test_the_top_level_holds_what_it_should():
     if (ROOT / ".git").exists():
-        listed = subprocess.run(
-            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         top = {line.split("/")[0] for line in listed.splitlines()}
     else:
         top = {path.name for path in ROOT.iterdir()} - {"__pycache__"}

@@ -50,9 +50,7 @@ def test_common_dialects(text):
     assert numbers(text) == EXPECTED
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]
-)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
 def test_common_encodings(encoding):
     name = "Größe (µm)"
     table = read_csv(f"{name};Höhe\n1,5;2\n-3;0,25\n1000;7\n".encode(encoding))
@@ -263,11 +261,7 @@ def test_written_numbers_are_read_back_exactly(rows, delimiter, decimal, header,
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=300), st.text("0123456789.,;\t\n\r\"'ex =-+Na\x00é", max_size=120).map(str.encode)
-    )
-)
+@given(st.one_of(st.binary(max_size=300), st.text("0123456789.,;\t\n\r\"'ex =-+Na\x00é", max_size=120).map(str.encode)))
 @example(b'"\n"')
 @example(b"sep=;")
 @example(b"\xef\xbb\xbf")

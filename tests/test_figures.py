@@ -12,6 +12,7 @@ from emcore.figures import style
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.style import Look
+from emcore.matching import match
 from emcore.models import GaussianMixture, KMeans
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.scene import mix
@@ -106,12 +107,17 @@ def test_ellipses_lie_at_1_and_2_sd():
     (one_dimensional, TRUTH),
     (two_dimensional, GaussianMixtureParameters([1.0], [[0.0, 1.0]], [np.eye(2)])),
 ])  # fmt: skip
-def test_truth_is_dashed_and_only_there_when_given(make, truth):
+def test_truth_is_dashed_in_the_colour_of_the_component_that_stands_for_it(make, truth):
     assert not traces(mixture_figure(make()).figure, "True components")
-    drawn = trace(mixture_figure(make(), truth=truth).figure, "True components")
-    assert drawn.line.dash == "dash"
-    assert drawn.showlegend
-    assert np.isnan(drawn.x).sum() >= 1, "components are apart"
+    history = make()
+    figure = mixture_figure(history, truth=truth).figure
+    assert trace(figure, "True components").showlegend
+    partners = match(history.parameters[-1], truth)
+    for component, true in enumerate(partners.tolist()):
+        if true >= 0:
+            drawn = trace(figure, f"True component {true + 1}")
+            assert drawn.line.dash == "dash"
+            assert drawn.line.color == style.COMPONENT_COLOURS[component]
 
 
 @pytest.mark.parametrize("make", HISTORIES)
@@ -255,7 +261,7 @@ def test_lower_bound_is_a_staircase_between_the_iterations():
             assert bound == history.objective[t]
         else:
             q = history.posterior(t - 1)
-            assert bound == lower_bound(history.model, history.X, q, history.parameters[t])
+            assert bound == pytest.approx(lower_bound(history.model, history.X, q, history.parameters[t]), rel=1e-12)
             assert history.objective[t - 1] < bound < history.objective[t]
         figure = stepped.at(position)
         assert len(trace(figure, "Lower bound").x) == position + 1

@@ -23,11 +23,7 @@ from tests.reference import load
 RUNS = [
     ("gmm_1d_k2", "full"),
     ("gmm_1d_k2", "tied"),
-    *[
-        (name, kind)
-        for name in ("gmm_2d_k3", "gmm_2d_faithful_k2")
-        for kind in ("full", "diag", "spherical", "tied")
-    ],
+    *[(name, kind) for name in ("gmm_2d_k3", "gmm_2d_faithful_k2") for kind in ("full", "diag", "spherical", "tied")],
 ]
 HARD_CASES = sorted(load("hard_cases_mpmath")["cases"])
 
@@ -40,9 +36,7 @@ def random_problem(seed, n_samples=200, n_features=2, n_components=3, spread=3.0
     labels = rng.integers(n_components, size=n_samples)
     X = centres[labels] + np.einsum("nij,nj->ni", shapes[labels], rng.normal(size=(n_samples, n_features)))
     weights = rng.dirichlet(np.full(n_components, 3.0))
-    means = X[rng.choice(n_samples, n_components, replace=False)] + 0.1 * rng.normal(
-        size=(n_components, n_features)
-    )
+    means = X[rng.choice(n_samples, n_components, replace=False)] + 0.1 * rng.normal(size=(n_components, n_features))
     factors = rng.normal(size=(n_components, n_features, n_features))
     covariances = factors @ factors.transpose(0, 2, 1) + np.eye(n_features)  # scipy loses digits of thin ones
     return X, weights, means, covariances
@@ -84,9 +78,7 @@ def test_reference_runs(name, covariance_type):
         assert log_likelihood == pytest.approx(reference["ll_trace"][t], rel=1e-12, abs=0)
         if str(t) in reference["params"]:
             expected = reference["params"][str(t)]
-            assert_close_parameters(
-                theta, [expected[key] for key in ("weights", "means", "covariances")], tolerance
-            )
+            assert_close_parameters(theta, [expected[key] for key in ("weights", "means", "covariances")], tolerance)
             compared += 1
     assert compared == 6
     first = responsibilities(load(name)["X"], *start)[:5]

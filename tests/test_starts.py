@@ -51,9 +51,7 @@ def test_every_start_is_legal_on_hostile_data(model, name, data):
     assert parameters.means.shape == (3, X.shape[1])
     assert np.isfinite(parameters.means).all()
     if isinstance(model, GaussianMixture):
-        GaussianMixtureParameters(
-            parameters.weights, parameters.means, parameters.covariances
-        )  # checks them all
+        GaussianMixtureParameters(parameters.weights, parameters.means, parameters.covariances)  # checks them all
         assert parameters.covariance_type == model.covariance_type
     history = run(model, X, parameters, max_iter=5)
     assert np.isfinite(history.objective).all()
@@ -148,9 +146,7 @@ def test_the_poor_start_crowds_one_end_of_the_longest_direction():
 
 # By hand
 
-BY_HAND = ByHand(
-    (0.3, 0.7), ((-3.0, 0.5), (4.0, 1.0)), (((2.0, 0.3), (0.3, 1.0)), ((3.0, -0.5), (-0.5, 0.7)))
-)
+BY_HAND = ByHand((0.3, 0.7), ((-3.0, 0.5), (4.0, 1.0)), (((2.0, 0.3), (0.3, 1.0)), ((3.0, -0.5), (-0.5, 0.7))))
 
 
 def test_a_start_by_hand_is_taken_as_it_is():

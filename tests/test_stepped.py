@@ -190,9 +190,7 @@ def test_large_tracks_travel_compactly():
     colours = np.asarray(first.tracks[0].frames).copy()
     colours[60:] = colours[60]
     lookup = first.tracks[0].frame_of_position
-    figure = SteppedFigure(
-        first.figure, (Track(0, "marker.color", colours, lookup), first.tracks[3], first.tracks[4])
-    )
+    figure = SteppedFigure(first.figure, (Track(0, "marker.color", colours, lookup), first.tracks[3], first.tracks[4]))
     texts = [""] * len(lookup)
     sent = encode([figure], texts, texts)
     assert len(sent.content) < 600_000
@@ -214,6 +212,7 @@ def test_equal_contents_have_equal_digests():
         ({"captions": list("abc")}, "cover the 3 positions that captions has, got 4 in figure 0"),
         ({"labels": ["a"]}, "labels must have one text for each of 4 positions, got 1"),
         ({"step_names": ["E-step"]}, "one name for each of 4 positions"),
+        ({"stop_captions": ["a"]}, "one text for each of 2 stops, got 1"),
         ({"widths": (1, 2)}, "1 positive numbers"),
         ({"widths": (0,)}, "positive numbers"),
         ({"stops": (1, 2)}, "end with the last position"),

@@ -46,10 +46,7 @@ def constrained(covariances: Array, counts: Array, covariance_type: str) -> Arra
     if covariance_type == "full":
         return covariances
     if covariance_type == "tied":
-        pooled = (
-            sum(count * covariance for count, covariance in zip(counts, covariances, strict=True))
-            / counts.sum()
-        )
+        pooled = sum(count * covariance for count, covariance in zip(counts, covariances, strict=True)) / counts.sum()
         return np.array([pooled for _ in counts])
     if covariance_type == "diag":
         return np.array([np.diag(np.diag(covariance)) for covariance in covariances])

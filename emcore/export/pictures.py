@@ -21,6 +21,7 @@ from PIL import Image
 from emcore.em import History
 from emcore.figures import style
 from emcore.figures.style import Look
+from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.scene import scene
 
 DPI: Final = 100  # of an animation; a PNG has twice as many
@@ -37,7 +38,7 @@ def picture(
     position: int,
     *,
     look: Look = style.DEFAULT_LOOK,
-    truth: Any | None = None,
+    truth: GaussianMixtureParameters | None = None,
     axes: tuple[str, ...] = ("x", "y"),
     half_steps: bool = False,
     format: Literal["png", "pdf"] = "png",
@@ -82,7 +83,7 @@ def animation(
     history: History,
     *,
     look: Look = style.DEFAULT_LOOK,
-    truth: Any | None = None,
+    truth: GaussianMixtureParameters | None = None,
     axes: tuple[str, ...] = ("x", "y"),
     half_steps: bool = False,
     positions: Sequence[int] | None = None,
@@ -151,7 +152,7 @@ class _Panels:
         history: History,
         *,
         look: Look,
-        truth: Any | None,
+        truth: GaussianMixtureParameters | None,
         axes: tuple[str, ...],
         half_steps: bool,
         remark: str = "",
@@ -284,7 +285,8 @@ class _Panels:
         assert rings is not None
         panel.set(xlim=drawn.x_range, ylim=drawn.y_range)
         if rings.truth is not None:
-            outlines = rings.truth.reshape(-1, *rings.truth.shape[-2:])
+            gap = np.full((len(rings.truth), 2, 1, 2), np.nan)
+            outlines = np.concatenate([rings.truth, gap], axis=2).reshape(len(rings.truth), -1, 2)
             self._truth(panel, outlines[..., 0], outlines[..., 1])
         self.lines = []
         for k in range(drawn.n_components):
@@ -294,10 +296,10 @@ class _Panels:
                 self._line(panel, x, y, **look)
 
     def _truth(self, panel: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        for number in range(len(x)):
-            label = "True components" if number == 0 else None
-            look: dict[str, Any] = {"color": style.NEUTRAL, "linewidth": 0.8 * self.line, "label": label}
-            self.moving += panel.plot(x[number], y[number], "--", zorder=2, **look)
+        panel.plot([], [], "--", color=style.NEUTRAL, linewidth=0.8 * self.line, label="True components")
+        for stand_in, across, up in zip(self.scene.stands_for, x, y, strict=True):
+            colour = style.COMPONENT_COLOURS[stand_in] if stand_in >= 0 else style.NEUTRAL
+            self.moving += panel.plot(across, up, "--", zorder=2, color=colour, linewidth=0.8 * self.line)
 
     def _means(self, panel: Axes) -> None:
         self.trails: list[Line2D] = []

@@ -12,6 +12,7 @@ from emcore.em import History
 from emcore.figures import style
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
+from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.scene import Scene, contour_lines, scene
 
 LONG_LEGEND = 5  # with more components only the first is named in full: a phone has no room for ten
@@ -21,7 +22,7 @@ def mixture_figure(
     history: History,
     *,
     look: Look = style.DEFAULT_LOOK,
-    truth: Any | None = None,
+    truth: GaussianMixtureParameters | None = None,
     contours: bool = False,
     trails: bool = True,
     axes: tuple[str, ...] = ("x", "y"),
@@ -38,8 +39,8 @@ def mixture_figure(
         A Gaussian-mixture run on one or two features, with up to ten components.
     look : Look
         How large things are drawn.
-    truth : parameters, optional
-        What made the data, drawn dashed: anything with weights, means and covariances.
+    truth : GaussianMixtureParameters, optional
+        What made the data, drawn dashed, in the colours of the components that end up standing for it.
     contours : bool
         In two dimensions, also lines of equal density of the whole mixture.
     trails : bool
@@ -180,7 +181,8 @@ class _Builder:
         assert curves is not None
         hover = f"{self.titles[0]} %{{x:.4g}}<br>density %{{y:.3g}}"
         if curves.truth_x is not None and curves.truth_y is not None:
-            self._truth(_with_gaps(curves.truth_x), _with_gaps(curves.truth_y))
+            for true, (x, y) in enumerate(zip(curves.truth_x, curves.truth_y, strict=True)):
+                self._truth(true, x, y)
         self.line(
             "Sum of components",
             curves.sum_x,
@@ -205,8 +207,8 @@ class _Builder:
         rings = self.scene.rings
         assert rings is not None
         if rings.truth is not None:
-            outlines = rings.truth.reshape(-1, *rings.truth.shape[-2:])
-            self._truth(_with_gaps(outlines[..., 0]), _with_gaps(outlines[..., 1]))
+            for true, outlines in enumerate(rings.truth):
+                self._truth(true, _with_gaps(outlines[..., 0]), _with_gaps(outlines[..., 1]))
         for k in range(self.scene.n_components):
             for outer, (width, opacity) in enumerate([(1.0, 1.0), (0.6, 0.75)]):
                 self.line(
@@ -291,15 +293,31 @@ class _Builder:
                 line={"color": style.COMPONENT_COLOURS[k], "width": self.look.line_width},
                 marker={"symbol": self.symbols[k], "size": 9, "color": style.COMPONENT_COLOURS[k]},
             )
+        if self.scene.stands_for:
+            self.add(
+                "True components",
+                mode="lines",
+                x=[None],
+                y=[None],
+                legendgroup="truth",
+                showlegend=True,
+                line={"color": style.NEUTRAL, "width": 0.8 * self.look.line_width, "dash": "dash"},
+            )
 
-    def _truth(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    def _truth(self, true: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+        """A true component, dashed, in the colour of the one that ends up standing for it."""
+        stand_in = self.scene.stands_for[true]
         self.add(
-            "True components",
+            f"True component {true + 1}",
             mode="lines",
             x=x,
             y=y,
-            showlegend=True,
-            line={"color": style.NEUTRAL, "width": 0.8 * self.look.line_width, "dash": "dash"},
+            legendgroup="truth",
+            line={
+                "color": style.COMPONENT_COLOURS[stand_in] if stand_in >= 0 else style.NEUTRAL,
+                "width": 0.8 * self.look.line_width,
+                "dash": "dash",
+            },
             hoverinfo="skip",
         )
 

@@ -132,9 +132,7 @@ class Table:
     @cached_property
     def numeric_columns(self) -> tuple[str, ...]:
         """The columns that hold a number in at least half of their cells that are not missing."""
-        return tuple(
-            name for j, name in enumerate(self.columns) if _mostly_numbers(row[j] for row in self.cells)
-        )
+        return tuple(name for j, name in enumerate(self.columns) if _mostly_numbers(row[j] for row in self.cells))
 
     def numeric(self, name: str) -> Column:
         """The column called `name` as numbers, with a problem for every cell that holds none."""
@@ -188,9 +186,7 @@ def read_csv(raw: bytes) -> Table:
     if not rows:
         raise UploadError("This file has a header but no rows of numbers below it.")
     if len(rows) > MAX_ROWS:
-        raise UploadError(
-            f"This file has more than {MAX_ROWS:,} rows, which is the limit: upload a part of it."
-        )
+        raise UploadError(f"This file has more than {MAX_ROWS:,} rows, which is the limit: upload a part of it.")
     cells = tuple(tuple(row + [""] * (width - len(row))) for row in rows)
     table = Table(columns, has_header, tuple(lines), cells)
     if not table.numeric_columns:
@@ -215,9 +211,7 @@ def select(table: Table, names: Sequence[str]) -> Selection:
         chosen = " and ".join(f"“{name}”" for name in names)
         raise UploadError(f"No row of this file has a number in {chosen}.")
     X.flags.writeable = False
-    skipped = sorted(
-        (problem for column in columns for problem in column.problems), key=lambda cell: cell.line
-    )
+    skipped = sorted((problem for column in columns for problem in column.problems), key=lambda cell: cell.line)
     return Selection(X, tuple(names), tuple(skipped))
 
 
@@ -298,9 +292,7 @@ def _rows(text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
             while cells and not cells[-1]:  # separators at the end of a line
                 cells.pop()
             if len(cells) > MAX_COLUMNS:
-                raise UploadError(
-                    f"Line {begins} has {len(cells):,} cells, more than the limit of {MAX_COLUMNS}."
-                )
+                raise UploadError(f"Line {begins} has {len(cells):,} cells, more than the limit of {MAX_COLUMNS}.")
             if cells:
                 lines.append(begins)
                 rows.append(cells)

@@ -210,7 +210,7 @@ def player(
     )
     if result.get("stuck") or plotly_chunk() is None:
         # A chart of Streamlit's own brings plotly.js to the page when the player could not.
-        st.plotly_chart({"data": [], "layout": {"height": 10}}, key=f"{key} plotly", height=10)
+        st.plotly_chart({"data": [{"type": "scatter"}], "layout": {"height": 10}}, key=f"{key} plotly", height=10)
     return read_report(encoded, opening, run_id, result)
 
 

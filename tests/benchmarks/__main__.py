@@ -17,9 +17,7 @@ PARTS = {
 def main() -> None:
     """Print the report of each part that the command line names, or of all."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure EM Lab.")
-    parser.add_argument(
-        "parts", nargs="*", metavar="part", help=f"any of: {', '.join(PARTS)} (all if none is named)"
-    )
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"any of: {', '.join(PARTS)} (all if none is named)")
     chosen = parser.parse_args().parts or list(PARTS)
     unknown = [part for part in chosen if part not in PARTS]
     if unknown:

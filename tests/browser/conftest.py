@@ -57,9 +57,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         process.wait(timeout=20)
     for (app, *_), (_, _, log) in running.items():
         text = log.read_text(encoding="utf-8")
-        assert not re.search(r"traceback|error|warning|exception", text, re.IGNORECASE), (
-            f"{app} said:\n{text}"
-        )
+        assert not re.search(r"traceback|error|warning|exception", text, re.IGNORECASE), f"{app} said:\n{text}"
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +87,7 @@ def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[OpenPage]:
     said: list[str] = []
     pages: list[Page] = []
 
-    def open_address(
-        url: str, width: int = 1280, height: int = 900, allow: str | None = None, **options: Any
-    ) -> Page:
+    def open_address(url: str, width: int = 1280, height: int = 900, allow: str | None = None, **options: Any) -> Page:
         def hear(kind: str, text: str) -> None:
             if kind == "error" and not (allow and allow in text):
                 said.append(text)

@@ -48,9 +48,7 @@ def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[St
     shapes = np.concatenate([np.zeros((1, n_points), np.uint8), shares.argmax(-1).astype(np.uint8)])
     trail = centres[:, 0]
     sizes = np.where(np.arange(n_steps + 1)[:, None] % 2, 12.0, 18.0) + np.arange(n_rings)
-    names = np.array(
-        [[f"{ring}:{step % 4}" for ring in range(n_rings)] for step in range(n_steps + 1)], object
-    )
+    names = np.array([[f"{ring}:{step % 4}" for ring in range(n_rings)] for step in range(n_steps + 1)], object)
     hover = np.array([[f"{step}"] * n_points for step in range(n_steps + 1)], dtype=object)
     rings_line = {"color": "var(--st-text-color)", "simplify": False}  # paths as they are, to compare them
     curve_line = {"color": "var(--st-primary-color)", "simplify": False}
@@ -71,9 +69,7 @@ def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[St
                 line={"dash": "dot", "simplify": False},
                 name="trail",
             ),
-            go.Scatter(
-                mode="markers+text", textposition="top center", marker={"color": "crimson"}, name="handles"
-            ),
+            go.Scatter(mode="markers+text", textposition="top center", marker={"color": "crimson"}, name="handles"),
         ],
         layout={
             "height": 420,

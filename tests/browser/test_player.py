@@ -262,9 +262,7 @@ def test_clicking_the_curve_jumps(player):
 def test_clicking_a_point_reports_it(player):
     shown = player()
     points = player_app.figures(1, 300, STEPS)[0].figure.data[0]
-    point = int(
-        np.argmin(np.hypot(np.array(points.x) - 2, np.array(points.y) - 2))
-    )  # far from everything else
+    point = int(np.argmin(np.hypot(np.array(points.x) - 2, np.array(points.y) - 2)))  # far from everything else
     shown.page.mouse.click(*spot(shown, 0, points.x[point], points.y[point]))
     told = shown.told(9, click={"figure": 0, "trace": 0, "point": point})
     assert told["drag"] is None
@@ -293,9 +291,7 @@ def test_dragging_a_point_reports_where_it_was_dropped(player, touch):
         mouse.down()
         mouse.move(*end, steps=4)
         mouse.up()
-    expect(shown.page.locator(".st-key-report")).to_contain_text(
-        '"drag": {"figure": 0, "trace": 3, "point": 1'
-    )
+    expect(shown.page.locator(".st-key-report")).to_contain_text('"drag": {"figure": 0, "trace": 3, "point": 1')
     drag = shown.report()["drag"]
     assert (drag["x"], drag["y"]) == pytest.approx((1.5, -2), abs=0.03)
     assert shown.root.locator(".player-plot").first.evaluate("plot => plot.layout.xaxis.range") == [-3, 3]
@@ -426,17 +422,36 @@ def test_it_follows_the_theme(player):
     assert_picture(shown, 11)
 
 
-@pytest.mark.parametrize("width", [360, 390, 768])
-def test_it_fits_a_phone(player, width):
-    shown = player("half=1", width=width, height=800, has_touch=True, is_mobile=True)
-    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert shown.root.evaluate("root => root.scrollWidth <= root.clientWidth")
-    boxes = [button.bounding_box() for button in shown.root.get_by_role("button").all()]
-    assert len(boxes) == 5
-    assert all(min(box["width"], box["height"]) >= 44 for box in boxes)
-    assert max(box["x"] + box["width"] for box in boxes) <= width
+def test_it_fits_a_phone(player):
+    shown = player("half=1", width=390, height=800, has_touch=True, is_mobile=True)
+    page = shown.page
+    for width in (390, 360, 768):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(
+            "() => { const plot = document.querySelector('.player-plot');"
+            " return plot._fullLayout.width === plot.clientWidth; }"
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert shown.root.evaluate("root => root.scrollWidth <= root.clientWidth")
+        boxes = [button.bounding_box() for button in shown.root.get_by_role("button").all()]
+        assert len(boxes) == 5
+        assert all(min(box["width"], box["height"]) >= 44 for box in boxes)
+        assert max(box["x"] + box["width"] for box in boxes) <= width
     shown.button("Next: Even").tap()
     shown.drawn(10)
+
+
+def test_a_finger_scrolls_the_page_over_a_plot_and_the_bar_stays(player):
+    shown = player(width=390, height=800, has_touch=True, is_mobile=True)
+    x, y = spot(shown, 0, -1, 2)
+    gesture = {"x": x, "y": y, "yDistance": -350, "gestureSourceType": "touch"}
+    shown.page.context.new_cdp_session(shown.page).send("Input.synthesizeScrollGesture", gesture)
+    top = "document.querySelector('.player-plot').getBoundingClientRect().top"
+    shown.page.wait_for_function(f"{top} < {y - 200}")
+    assert shown.slider.bounding_box()["y"] > 0
+    assert shown.root.locator(".player-plot").first.evaluate("plot => plot.layout.yaxis.range") == [-3, 3]
+    shown.button("Next").tap()
+    shown.drawn(11)
 
 
 def test_two_players_do_not_mix(player):
