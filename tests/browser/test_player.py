@@ -274,16 +274,7 @@ def test_dragging_a_point_reports_where_it_was_dropped(player, touch):
     handles = player_app.figures(1, 300, STEPS)[0].at(9).data[3]
     start, end = spot(shown, 0, handles.x[1], handles.y[1]), spot(shown, 0, 1.5, -2)
     if touch:
-        client = shown.page.context.new_cdp_session(shown.page)
-        touches = [
-            ("touchStart", start),
-            ("touchMove", spot(shown, 0, 1, -1)),
-            ("touchMove", end),
-            ("touchEnd", None),
-        ]
-        for kind, at in touches:
-            points = [{"x": at[0], "y": at[1]}] if at else []
-            client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        swipe(shown, [start, spot(shown, 0, 1, -1), end])
     else:
         mouse = shown.page.mouse
         mouse.move(*start)
@@ -444,13 +435,13 @@ def test_it_fits_a_phone(player):
 def test_a_finger_scrolls_the_page_over_a_plot_and_the_bar_stays(player):
     shown = player(width=390, height=800, has_touch=True, is_mobile=True)
     x, y = spot(shown, 0, -1, 2)
-    gesture = {"x": x, "y": y, "yDistance": -350, "gestureSourceType": "touch"}
-    shown.page.context.new_cdp_session(shown.page).send("Input.synthesizeScrollGesture", gesture)
+    before = shown.root.locator(".player-plot").first.bounding_box()["y"]
+    swipe(shown, [(x, y - distance) for distance in range(0, 160, 10)])
     top = "document.querySelector('.player-plot').getBoundingClientRect().top"
-    shown.page.wait_for_function(f"{top} < {y - 200}")
+    shown.page.wait_for_function(f"{top} < {before - 100}")
     assert shown.slider.bounding_box()["y"] > 0
     assert shown.root.locator(".player-plot").first.evaluate("plot => plot.layout.yaxis.range") == [-3, 3]
-    shown.button("Next").tap()
+    shown.button("Next").click()  # by mouse: a tap would only end the fling
     shown.drawn(11)
 
 
@@ -546,3 +537,12 @@ def spot(shown: Shown, figure: int, x: float, y: float) -> tuple[float, float]:
         [float(x), float(y)],
     )
     return left, top
+
+
+def swipe(shown: Shown, places: list[tuple[float, float]]) -> None:
+    """A finger goes down at the first place, over the others, and up."""
+    client = shown.page.context.new_cdp_session(shown.page)
+    for index, (x, y) in enumerate(places):
+        kind = "touchMove" if index else "touchStart"
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
