@@ -72,9 +72,10 @@ def play(visit: Session, experiment: Experiment, history: History, captions: rep
     if shown.click:
         visit.point = int(shown_rows(history.n_samples)[shown.click.point])
 
+    visit.position = shown.position
     outcome.below(history, shown.position, dataset.truth, visit.point)
-    take_away.panel(experiment, history, shown.position, look, truth, shown.half_steps)
     outcome.numbers(history, shown.position, dataset.axes)
 
 
 play(visit, experiment, history, captions)
+take_away.panel(visit, experiment, history)

@@ -33,8 +33,10 @@ class Session:
     table: tuple[str, csv_table.Table] | None = None  # the file's id, and what was read from it
     editor: int = 0  # a new number empties the tables' edits
     opened: int = 0  # a new number opens the player at the link's place
-    half_steps: bool = False  # whether the player shows half-steps
+    position: int = 0  # where the player rests
+    half_steps: bool = False  # whether it shows half-steps
     point: int | None = None  # the row of X that was clicked
+    animation: tuple[Any, bytes] | None = None  # the last that was drawn, and of what: the heaviest thing in a visit
     pending: Values | None = None  # chosen after the widgets were drawn, for the next run of the script
 
 

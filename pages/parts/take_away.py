@@ -12,33 +12,32 @@ from emcore.em import History
 from emcore.experiment import Experiment
 from emcore.export import tables
 from emcore.figures.style import Look
+from pages.parts.controls import Session
 
 
-def panel(experiment: Experiment, history: History, position: int, look: Look, truth: Any, half_steps: bool) -> None:
-    """A row of downloads for the run at this position."""
+def panel(visit: Session, experiment: Experiment, history: History) -> None:
+    """A row of downloads. The picture is that of the place where the player rests when it is asked for."""
     axes = experiment.dataset().axes
-    drawn = {"look": look, "truth": truth, "axes": axes, "half_steps": half_steps}
-    picture = partial(_picture, history, position, drawn)
+    drawn = {
+        "look": Look(projector=visit.values["projector"]),
+        "truth": experiment.dataset().truth if visit.values["truth"] else None,
+        "axes": axes,
+    }
     st.subheader("Take away", anchor=False)
     with st.container(horizontal=True):
+        picture = partial(_picture, visit, history, drawn)
         _file("Picture, PNG", "em-lab.png", "image/png", partial(picture, "png"))
         _file("Picture, PDF", "em-lab.pdf", "application/pdf", partial(picture, "pdf"))
-        _file(
-            "Iterations, CSV",
-            "em-lab-run.csv",
-            "text/csv",
-            partial(tables.parameters_csv, history, axes=axes),
-        )
+        _file("Iterations, CSV", "em-lab-run.csv", "text/csv", partial(tables.parameters_csv, history, axes=axes))
         _file("Data, CSV", "em-lab-data.csv", "text/csv", partial(tables.data_csv, history.X, axes))
         animate = st.button("Animation, GIF", icon=":material/movie:")
-    name = f"animation of {hash((experiment, look, truth is not None, half_steps)):x}"
-    if animate and name not in st.session_state:
-        _forget_animations()
-        st.session_state[name] = _animation(history, drawn)
-    if name in st.session_state:
+    name = (experiment, visit.values["projector"], visit.values["truth"], visit.half_steps)
+    if animate and (visit.animation is None or visit.animation[0] != name):
+        visit.animation = name, _animation(history, drawn | {"half_steps": visit.half_steps})
+    if visit.animation is not None and visit.animation[0] == name:
         st.download_button(
             "Save the animation",
-            st.session_state[name],
+            visit.animation[1],
             "em-lab.gif",
             "image/gif",
             on_click="ignore",
@@ -47,10 +46,11 @@ def panel(experiment: Experiment, history: History, position: int, look: Look, t
         )
 
 
-def _picture(history: History, position: int, drawn: dict[str, Any], kind: Any) -> bytes:
+def _picture(visit: Session, history: History, drawn: dict[str, Any], kind: Any) -> bytes:
     from emcore.export.pictures import picture  # matplotlib takes half a second: not before it is needed
 
-    return picture(history, position, format=kind, **drawn)
+    position = min(visit.position, history.n_positions - 1)
+    return picture(history, position, format=kind, half_steps=visit.half_steps, **drawn)
 
 
 def _animation(history: History, drawn: dict[str, Any]) -> bytes:
@@ -65,9 +65,3 @@ def _animation(history: History, drawn: dict[str, Any]) -> bytes:
 
 def _file(label: str, name: str, mime: str, make: Callable[[], bytes | str]) -> None:
     st.download_button(label, make, name, mime, on_click="ignore", icon=":material/download:")
-
-
-def _forget_animations() -> None:
-    """A visit keeps one animation: they are the heaviest thing in it."""
-    for name in [name for name in st.session_state if str(name).startswith("animation of ")]:
-        del st.session_state[name]

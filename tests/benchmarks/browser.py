@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.serving import ARGUMENTS, find_chromium, launch
 
-APP = "tests/browser/player_app.py"
+APP = "app.py"
 N_STEPS = 30
 REST = 400  # ms between presses: each step is reported and its script run done
 LISTEN = """root => {
@@ -36,13 +36,24 @@ LISTEN = """root => {
 
 @dataclass(frozen=True)
 class Workload:
-    """How many points are drawn, and within how many ms a step should be."""
+    """What the playground is opened with, and within how many ms a step should be drawn."""
 
-    n_points: int
+    name: str
+    groups: str
     target: float
 
+    @property
+    def query(self) -> str:
+        """Four components over 60 iterations, in half-steps."""
+        return f"data=groups&groups={self.groups}&components=4&max-iter=60&tol=0&half-steps=1"
 
-WORKLOADS = (Workload(300, 60), Workload(2000, 100))
+
+WORKLOADS = (
+    Workload("300 points, 2D", "100,0,0,1,1,0;100,3,1,1,1,0.5;100,1,4,1,1,0", 60),
+    Workload("2,000 points, 2D", "800,0,0,1,1,0;600,3,1,1,1,0.5;600,1,4,1,1,0", 100),
+    Workload("300 points, 1D", "100,0,1;100,3,1;100,7,2", 60),
+    Workload("2,000 points, 1D", "800,0,1;600,3,1;600,7,2", 100),
+)
 LARGEST_SERVER_TIME = 10  # ms of CPU a step
 
 
@@ -52,12 +63,12 @@ def report() -> str:
     if path is None:
         return "The browser was not measured: no Chromium found. Name one in CHROMIUM."
     lines = [
-        "## A step of the player, from key press to paint",
+        "## A step of the playground, from key press to paint",
         "",
         f"{platform.machine()}, {os.cpu_count()} cores shared by server and browser, software rendering, "
         f"{N_STEPS} half-steps of 60 iterations, two figures.",
         "",
-        "| points | median ms | p95 ms | target | server CPU a step | target | server CPU while playing |",
+        "| data | median ms | p95 ms | target | server CPU a step | target | server CPU while playing |",
         "|---|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -74,7 +85,7 @@ def report() -> str:
 
 def _row(browser: Browser, url: str, pid: int, workload: Workload) -> str:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(f"{url}/?points={workload.n_points}&steps=60&half=1&position=0")
+    page.goto(f"{url}/?{workload.query}")
     root = page.get_by_test_id("player")
     expect(root).to_have_attribute("data-ready", "", timeout=30_000)
     _steps(page, 6)  # warm
@@ -92,7 +103,7 @@ def _row(browser: Browser, url: str, pid: int, workload: Workload) -> str:
     page.close()
     median, p95 = statistics.median(latencies), statistics.quantiles(latencies, n=20)[-1]
     return (
-        f"| {workload.n_points:,} | {median:.0f} | {p95:.0f} | {workload.target:.0f} "
+        f"| {workload.name} | {median:.0f} | {p95:.0f} | {workload.target:.0f} "
         f"| {server:.1f} ms | {LARGEST_SERVER_TIME} ms | {100 * max(playing, 0):.1f} % |"
     )
 
@@ -105,7 +116,7 @@ def _steps(page: Page, count: int) -> None:
 
 def _playing(page: Page, pid: int) -> float:
     """The server's CPU seconds a second while the player plays."""
-    page.get_by_label("Speed").select_option("10")
+    page.get_by_label("Speed", exact=True).select_option("10")
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_timeout(300)
     before = _cpu_time(pid)
