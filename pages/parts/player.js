@@ -9,7 +9,6 @@ const REPORT_AFTER = 150; // ms of rest before Python hears of a new position
 const SETTLE_AFTER = 700; // ms of rest before Plotly's own arrays follow
 const players = new WeakMap(); // root element -> Player
 const places = new Map(); // opening -> place, so that a re-mounted player finds its way back
-const open = new Set(); // players on the page, in the order of their mounting
 
 // ---------------------------------------------------------------- what Python sent
 
@@ -566,7 +565,6 @@ class Player {
     this.painted.port1.onmessage = () => this.afterPaint();
     this.keyed = (event) => this.key(event);
     document.addEventListener("keydown", this.keyed);
-    open.add(this);
   }
 
   /** Called by Streamlit after every change of data or theme. */
@@ -797,6 +795,7 @@ class Player {
     this.text.textContent = `Iteration ${iteration} of ${last}`;
     this.step.textContent = place.half && name ? name : "";
     this.half.checked = place.half;
+    this.root.toggleAttribute("data-half", place.half);
     const off = (button, is) => button.setAttribute("aria-disabled", is); // keeps its focus, unlike "disabled"
     for (const button of [this.first, this.previous]) off(button, index <= 0);
     for (const button of [this.next, this.last]) off(button, index >= top);
@@ -821,7 +820,7 @@ class Player {
       // On the page itself, or on a button, which has no use for arrows; any other control keeps its keys.
       const button = target.matches?.("button:not([role])") && !target.closest(".player") && event.key !== " ";
       if (!target.contains?.(this.root) && !button) return;
-      if (Array.from(open).find((player) => player.inView()) !== this) return;
+      if (Array.from(document.querySelectorAll(".player")).find(inView) !== this.root) return; // the first in sight
     }
     if (target.matches?.("select") || (event.key === " " && target.matches?.("button, input[type=checkbox]"))) return;
     const to = { ArrowLeft: this.index - 1, ArrowRight: this.index + 1, Home: 0, End: this.top }[event.key];
@@ -829,11 +828,6 @@ class Player {
     else if (event.key !== " ") return;
     else if (!event.repeat) this.playing ? this.pause() : this.start();
     event.preventDefault();
-  }
-
-  inView() {
-    const box = this.root.getBoundingClientRect();
-    return box.height > 0 && box.bottom > 0 && box.top < window.innerHeight;
   }
 
   destroy() {
@@ -845,9 +839,13 @@ class Player {
     document.removeEventListener("keydown", this.keyed);
     this.painted.port1.close();
     for (const plot of this.plots) plot.destroy();
-    open.delete(this);
     players.delete(this.root);
   }
+}
+
+function inView(root) {
+  const box = root.getBoundingClientRect();
+  return box.height > 0 && box.bottom > 0 && box.top < window.innerHeight;
 }
 
 export default function (component) {

@@ -353,9 +353,11 @@ def test_half_steps_name_the_next_step(player):
     shown.told(9, half_steps=True)
     following = shown.button("Next: Even")
     expect(following).to_have_text("Even")
+    before = shown.slider.bounding_box()
     following.click()
     shown.drawn(10)
     expect(shown.button("Next: Odd")).to_be_visible()
+    assert shown.slider.bounding_box() == before  # names of other lengths shift nothing
     expect(shown.root).to_contain_text("Iteration 5 of 27")
     shown.told(10, half_steps=True)
     switch.uncheck()  # the iteration that the half-step belongs to
