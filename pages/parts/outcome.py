@@ -19,9 +19,11 @@ from emcore.models import GaussianMixtureParameters
 CSS = """
 <style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; }
+@media (max-width: 767px) { .stMainBlockContainer { padding-top: 4.2rem; } }
 .stMainBlockContainer h1 { font-size: 1.9rem; padding: 0 0 0.2rem; }
-.em-below { display: grid; gap: 1rem 3rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
-.em-below > * { min-width: 0; }
+.em-below { display: flex; flex-wrap: wrap; gap: 1rem 3rem; }
+.em-below > * { flex: 1 1 auto; min-width: 0; max-width: 100%; }
+.em-below > :last-child { flex-basis: 20rem; }
 .em-scroll { overflow-x: auto; }
 .em-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.925rem; }
 .em-table caption { text-align: left; font-weight: 600; padding: 0 0 0.35rem; }
