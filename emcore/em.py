@@ -33,7 +33,18 @@ class DegenerateFit(Exception):
     """The data drove the fit to a point where the likelihood has no maximum, or a component has nothing left to fit.
 
     Not the caller's mistake (that is a ValueError): `run` ends the history with it as the reason.
+
+    Parameters
+    ----------
+    reason : str
+        What happened, in a sentence for people.
+    advice : str
+        What to try.
     """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(reason)
+        self.advice = advice
 
 
 class Parameters(Protocol):
@@ -89,19 +100,24 @@ class LatentVariableModel(Protocol):
         """What the objective is, for an axis: "Log-likelihood", "Minus distortion"."""
         ...
 
+    @property
+    def objective_unit(self) -> str:
+        """Its unit: "nats", "squared distance"."""
+        ...
+
     def prepare(self, X: Any) -> Any:
         """X, validated and laid out for the steps; what `prepare` returned passes unchanged."""
         ...
 
-    def initialize(self, X: Any, rng: np.random.Generator) -> Any:
+    def initialize(self, X: Any, rng: np.random.Generator) -> Parameters:
         """The default start."""
         ...
 
-    def e_step(self, X: Any, parameters: Any) -> Any:
+    def e_step(self, X: Any, parameters: Any) -> Posterior:
         """What these parameters say about the hidden part of X."""
         ...
 
-    def m_step(self, X: Any, posterior: Any) -> Any:
+    def m_step(self, X: Any, posterior: Any) -> Parameters:
         """The parameters that best fit X together with this posterior; DegenerateFit where there are none."""
         ...
 
@@ -184,6 +200,8 @@ class History:
         Why the run ended.
     reason : str
         The same in words.
+    advice : str
+        What to try after a collapse.
     """
 
     model: Any
@@ -192,6 +210,7 @@ class History:
     objective: NDArray[np.float64]
     stopped: Stopped
     reason: str
+    advice: str = ""
 
     @property
     def n_iterations(self) -> int:
@@ -251,7 +270,7 @@ class History:
 
     @property
     def last_gain(self) -> float:
-        """What the last iteration added to the objective, in nats per sample; NaN if there was none."""
+        """What the last iteration added to the objective, per sample; NaN if there was none."""
         if self.n_iterations == 0:
             return float("nan")
         return float(self.objective[-1] - self.objective[-2]) / self.n_samples
@@ -263,12 +282,13 @@ def run(model: LatentVariableModel, X: Any, parameters: Any, *, max_iter: int = 
     Parameters
     ----------
     model, X, parameters
-        What to fit, to what, and from where.
+        What to fit, to what, and from where. Only a start that the M-step itself could have chosen (for a mixture: of
+        the model's covariance type) is certain to be climbed from.
     max_iter : int
         The most M-steps to take, at least 0.
     tol : float
-        Stop when an iteration raises the objective by less than this, in nats per sample. 0 switches the test off:
-        exactly `max_iter` M-steps, unless the fit degenerates. A small gain does not prove that the maximum is near.
+        Stop when an iteration changes the objective by less than this, per sample. 0 switches the test off: exactly
+        `max_iter` M-steps, unless the fit degenerates. A small gain does not prove that the maximum is near.
     """
     if not (isinstance(max_iter, int | np.integer) and max_iter >= 0):
         raise ValueError(f"max_iter must be a whole number from 0 up, got {max_iter!r}")
@@ -278,23 +298,24 @@ def run(model: LatentVariableModel, X: Any, parameters: Any, *, max_iter: int = 
     visited: list[Any] = []
     objective: list[float] = []
     stopped: Stopped = "max_iter"
-    reason = f"Stopped at the limit of {max_iter} iteration{'' if max_iter == 1 else 's'}."
+    reason, advice = f"Stopped at the limit of {max_iter} iteration{'' if max_iter == 1 else 's'}.", ""
     try:
         for theta, posterior in iterate(model, prepared, parameters):
             visited.append(theta)
             objective.append(posterior.objective)
             iteration = len(visited) - 1
             gain = (objective[-1] - objective[-2]) / len(X) if iteration else np.inf
-            if tol > 0 and gain < tol:
+            if abs(gain) < tol:
                 stopped = "converged"
-                reason = f"Iteration {iteration} gained {gain:.2g} nats per point, less than the tolerance {tol:g}."
+                unit = f"{model.objective_unit} per point"
+                reason = f"Iteration {iteration} gained {gain:.2g} {unit}, less than the tolerance {tol:g}."
                 break
             if iteration == max_iter:
                 break
     except DegenerateFit as collapse:
         if not visited:  # there is nothing to show yet: the start itself is at fault
             raise
-        stopped, reason = "degenerate", str(collapse)
+        stopped, reason, advice = "degenerate", str(collapse), collapse.advice
     kept = np.array(objective)
     kept.flags.writeable = False
-    return History(model, X, tuple(visited), kept, stopped, reason)
+    return History(model, X, tuple(visited), kept, stopped, reason, advice)

@@ -64,7 +64,7 @@ def test_a_constant_column_is_named():
     model = GaussianMixture(2)
     history = run(model, X, model.initialize(X, np.random.default_rng(0)))
     assert history.stopped == "degenerate" and history.n_iterations == 0
-    assert "the same y" in history.reason
+    assert "the same y" in history.reason and "column" in history.advice
 
 
 def test_points_on_a_line_are_named():
@@ -92,3 +92,75 @@ def test_no_responsibilities_are_kept(line):
     kept = sum(p.weights.nbytes + p.means.nbytes + p.covariances.nbytes for p in history.parameters)
     assert kept + history.objective.nbytes == 56 * 21
     assert history.X is line
+
+
+@pytest.mark.parametrize(
+    ("X", "said"),
+    [
+        ([[3.0, 3.0]] * 5, "All points are the same"),
+        ([[3.0]] * 5, "All points are the same"),
+        ([[1.0, 2.0]], "All points are the same"),
+        ([[0.0, 1.0], [1.0, 1.0], [5.0, 1.0], [6.0, 1.0]], "the same y"),
+    ],
+)
+def test_data_that_do_not_vary_are_named_with_advice_that_can_help(X, said):
+    model = GaussianMixture(1)
+    history = run(model, X, model.initialize(X, np.random.default_rng(0)))
+    assert history.stopped == "degenerate" and said in history.reason
+    assert "start" not in history.advice and "data" in history.advice
+
+
+def test_a_component_that_loses_one_axis_collapses_onto_a_line():
+    rng = np.random.default_rng(1)
+    X = np.concatenate([rng.normal(0, 1, (60, 2)), np.column_stack([rng.normal(8, 1, 40), np.full(40, 3.0)])])
+    start = GaussianMixtureParameters([0.5, 0.5], [[0, 0], [8, 3]], [np.eye(2), np.diag([1, 0.1])])
+    history = run(GaussianMixture(2), X, start, max_iter=500, tol=0)
+    assert history.stopped == "degenerate"
+    assert "Component 2 collapsed onto the line y = 3" in history.reason
+
+
+def test_narrow_groups_far_apart_are_no_collapse():
+    rng = np.random.default_rng(2)
+    X = np.concatenate([rng.normal(-1e9, 0.1, (50, 1)), rng.normal(1e9, 0.1, (50, 1))])
+    start = GaussianMixtureParameters([0.5, 0.5], [[-1e9], [1e9]], [[[1.0]], [[1.0]]])
+    history = run(GaussianMixture(2), X, start, max_iter=30)
+    assert history.stopped == "converged"
+    np.testing.assert_allclose(history.parameters[-1].sds, 0.1, rtol=0.3)
+
+
+def test_a_fall_is_no_convergence():
+    """A start outside the model's family may be fallen from; that does not end the run."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 2)) @ np.array([[1, 0.95], [0, 0.3]]) + 4 * rng.integers(0, 2, (200, 1))
+    cov = np.cov(X[:, :].T) / 4 + 0.01 * np.eye(2)
+    model = GaussianMixture(2, "spherical")
+    full = run(GaussianMixture(2), X, GaussianMixtureParameters([0.5, 0.5], [[0, 0], [4, 4]], [cov] * 2), max_iter=100)
+    history = run(model, X, full.parameters[-1], max_iter=100)
+    assert history.objective[1] < history.objective[0]
+    assert history.n_iterations > 1
+    legal = model.constrain(full.parameters[-1])
+    assert (np.diff(run(model, X, legal, max_iter=100).objective) > -1e-9).all()
+
+
+def test_prepared_data_run_too(line):
+    model = GaussianMixture(2)
+    runs = [run(model, X, two(), max_iter=5, tol=0) for X in (line, model.prepare(line), line.tolist())]
+    for other in runs[1:]:
+        assert np.array_equal(other.objective, runs[0].objective)
+        assert other.n_samples == len(line)
+
+
+def test_weights_that_are_a_little_off_are_normalised():
+    parameters = GaussianMixtureParameters([0.5, 0.5 + 9e-7], [[0.0], [1.0]], [[[1.0]], [[1.0]]])
+    assert parameters.weights.sum() == pytest.approx(1, abs=1e-15)
+    with pytest.raises(ValueError, match="weights must sum to 1"):
+        GaussianMixtureParameters([0.5, 0.51], [[0.0], [1.0]], [[[1.0]], [[1.0]]])
+
+
+def test_the_start_takes_the_covariance_of_the_data_at_any_scale():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(100, 2)) @ np.array([[1, 0.8], [0, 0.6]])
+    for X in (base * [1e5, 0.05], 1e9 + 1e-3 * base, base * 1e-9):
+        start = GaussianMixture(2).from_means(X, X[:2])
+        exact = (X - X.mean(axis=0)) - (X - X.mean(axis=0)).mean(axis=0)
+        np.testing.assert_allclose(start.covariances[0], exact.T @ exact / len(X), rtol=1e-9)

@@ -103,6 +103,9 @@ class GaussianData:
     _centred: Array = field(repr=False)  # X - centre, (n_features, n_samples)
     _monomials: Array | None = field(repr=False)  # of all points, if they are few
 
+    def __len__(self) -> int:
+        return self.n_samples
+
     @property
     def n_samples(self) -> int:
         """The number of points."""

@@ -26,7 +26,7 @@ from emcore.models.mixture import (
 CovarianceType = Literal["full", "tied", "diag", "spherical"]
 
 # Below these a covariance is a collapse and not an estimate: doubles no longer carry enough of its digits.
-SMALLEST_SD = 1e-10  # as a part of the data's sd along the same axis
+SMALLEST_SD = 1e-12  # as a part of the data's sd along the same axis
 SMALLEST_CORRELATION_EIGENVALUE = 1e-13
 
 
@@ -283,6 +283,11 @@ class GaussianMixture:
         """The axis title of the objective."""
         return "Log-likelihood"
 
+    @property
+    def objective_unit(self) -> str:
+        """Its unit."""
+        return "nats"
+
     def prepare(self, X: ArrayLike | GaussianData) -> GaussianData:
         """X of shape (n_samples, n_features), finite, validated and laid out for the kernel."""
         return kernel.prepare(X)
@@ -296,16 +301,17 @@ class GaussianMixture:
     def from_means(self, X: ArrayLike | GaussianData, means: ArrayLike) -> GaussianMixtureParameters:
         """A start with these means: equal weights, and for every component the covariance of the whole data.
 
-        An axis along which the data do not vary gets variance 1, so that the start is legal; the first M-step will
-        say what is wrong.
+        An axis along which the data do not vary gets variance 1, and points on one line no correlation, so that the
+        start is legal; the first M-step will say what is wrong.
         """
-        points = self.prepare(X).X
-        covariance = np.atleast_2d(np.cov(points, rowvar=False, bias=True))
-        flat = np.diag(covariance) <= (1e-12 * np.abs(points).max(axis=0)) ** 2
+        X = self.prepare(X)
+        covariance = kernel.weighted_moments(X, np.ones((X.n_samples, 1))).covariances[0].copy()
+        flat = X.sds == 0
         covariance[flat] = covariance[:, flat] = 0.0
         covariance[flat, flat] = 1.0
-        if np.linalg.eigvalsh(covariance)[0] <= 1e-12 * np.trace(covariance):  # all points on one line
-            covariance = np.diag(np.diag(covariance))
+        sds = np.sqrt(np.diag(covariance))
+        if np.linalg.eigvalsh(covariance / np.outer(sds, sds))[0] <= SMALLEST_CORRELATION_EIGENVALUE:
+            covariance = np.diag(np.diag(covariance))  # all points on one line
         covariances = _constrained(
             np.broadcast_to(covariance, (self.n_components, *covariance.shape)),
             np.ones(self.n_components),
@@ -356,7 +362,10 @@ class GaussianMixture:
         counts = posterior.counts
         if not counts.all():
             k = int(np.flatnonzero(counts == 0)[0])
-            raise DegenerateFit(f"Component {k + 1} is empty: no point gives it any responsibility.")
+            raise DegenerateFit(
+                f"Component {k + 1} is empty: no point gives it any responsibility.",
+                "Try another start, nearer to the points, or fewer components.",
+            )
         covariances = _constrained(posterior.covariances, counts, self.covariance_type)
         _check_collapse(covariances, posterior.means, X)
         return GaussianMixtureParameters._trusted(
@@ -410,23 +419,9 @@ def _constrained(
 def _check_collapse(covariances: NDArray[np.float64], means: NDArray[np.float64], X: GaussianData) -> None:
     """DegenerateFit if a covariance is too narrow, or too flat, to be told from singular in double precision."""
     variances = np.diagonal(covariances, axis1=1, axis2=2)
-    smallest = (SMALLEST_SD * X.sds) ** 2
-    narrow = ~(variances > smallest)
+    narrow = ~(variances > (SMALLEST_SD * X.sds) ** 2)
     if narrow.any():
-        flat_axes = np.flatnonzero(X.sds == 0)
-        if len(flat_axes):
-            axis = axis_names(X.n_features)[flat_axes[0]] if X.n_features > 1 else "x"
-            raise DegenerateFit(
-                f"Every point has the same {axis}: the variance along {axis} falls to 0, and the log-likelihood "
-                "grows without limit."
-            )
-        k = int(np.flatnonzero(narrow.any(axis=1))[0])
-        place = ", ".join(f"{coordinate:.4g}" for coordinate in means[k])
-        place = f"({place})" if X.n_features > 1 else place
-        raise DegenerateFit(
-            f"Component {k + 1} collapsed onto a single value near {place}: its sd falls to 0 there, and the "
-            "log-likelihood grows without limit."
-        )
+        raise _collapse(narrow, means, X)
     if X.n_features == 1:
         return
     sds = np.sqrt(variances)
@@ -436,6 +431,41 @@ def _check_collapse(covariances: NDArray[np.float64], means: NDArray[np.float64]
     if not (eigenvalues > SMALLEST_CORRELATION_EIGENVALUE).all():
         k = int(np.argmin(eigenvalues))
         raise DegenerateFit(
-            f"Component {k + 1} collapsed onto a line: its points determine no full covariance, and the "
-            "log-likelihood grows without limit."
+            f"Component {k + 1} collapsed onto a line: its width across the line falls to 0, {_NO_LIMIT}",
+            "Try another start, fewer components, a diagonal or spherical covariance, or more points.",
         )
+
+
+_NO_LIMIT = "and the log-likelihood grows without limit."
+
+
+def _collapse(narrow: NDArray[np.bool_], means: NDArray[np.float64], X: GaussianData) -> DegenerateFit:
+    """What to say of components that lost their width along the axes in `narrow` (n_components, n_features)."""
+    axes = axis_names(X.n_features) if X.n_features > 1 else ["value"]
+    flat = [axis for axis, sd in zip(axes, X.sds, strict=True) if sd == 0]
+    if len(flat) == len(axes):
+        return DegenerateFit(
+            f"All points are the same: every sd falls to 0, {_NO_LIMIT}", "Choose other data, or another column."
+        )
+    if flat:
+        same = " and ".join(flat)
+        return DegenerateFit(
+            f"All points have the same {same}: the sd along {same} falls to 0, {_NO_LIMIT}",
+            "Leave this column out, or choose other data.",
+        )
+    k = int(np.flatnonzero(narrow.any(axis=1))[0])
+    if narrow[k].all():
+        place = ", ".join(f"{coordinate:.4g}" for coordinate in means[k])
+        where = f"the point ({place})" if X.n_features > 1 else f"the value {place}"
+    else:
+        where = "the line " + ", ".join(
+            f"{axis} = {coordinate:.4g}"
+            for axis, coordinate, gone in zip(axes, means[k], narrow[k], strict=True)
+            if gone
+        )
+    return DegenerateFit(
+        f"Component {k + 1} collapsed onto {where}: its sd falls to 0 there, {_NO_LIMIT}",
+        "Try another start, fewer components, "
+        + ("a tied or spherical covariance, " if X.n_features > 1 else "one sd for all (tied), ")
+        + "or other data.",
+    )

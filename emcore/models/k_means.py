@@ -69,10 +69,15 @@ class KMeansPosterior:
     labels: NDArray[np.intp]
     n_components: int
 
+    def __post_init__(self) -> None:
+        self.labels.flags.writeable = False
+
     @cached_property
     def responsibilities(self) -> NDArray[np.float64]:
         """1 for the mean that a point belongs to and 0 for the others, shape (n_samples, n_components)."""
-        return np.asarray(self.labels[:, None] == np.arange(self.n_components), dtype=np.float64)
+        responsibilities = np.asarray(self.labels[:, None] == np.arange(self.n_components), dtype=np.float64)
+        responsibilities.flags.writeable = False
+        return responsibilities
 
     @property
     def entropy(self) -> float:
@@ -99,6 +104,11 @@ class KMeans:
     def objective_name(self) -> str:
         """The axis title of the objective."""
         return "Minus distortion"
+
+    @property
+    def objective_unit(self) -> str:
+        """Its unit."""
+        return "squared distance"
 
     def prepare(self, X: ArrayLike | GaussianData) -> GaussianData:
         """X of shape (n_samples, n_features), finite, validated."""

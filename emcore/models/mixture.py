@@ -28,15 +28,16 @@ def frozen_array(values: ArrayLike, name: str, shape: tuple[int | str, ...]) -> 
 
 
 def frozen_weights(values: ArrayLike) -> NDArray[np.float64]:
-    """Mixture weights: positive, with sum 1 (to 1e-6; rounding is left as it is)."""
+    """Mixture weights: positive, with sum 1. A sum off by up to 1e-6 is divided out; rounding is left."""
     weights = frozen_array(values, "weights", ("n_components",))
     if len(weights) == 0:
         raise ValueError("weights must have at least one entry, got none")
     if not (weights > 0).all():
         raise ValueError(f"weights must be greater than 0, got {weights.tolist()}")
-    if abs(float(weights.sum()) - 1) > 1e-6:
-        raise ValueError(f"weights must sum to 1, got {weights.sum():.6g}; divide them by their sum")
-    return weights
+    total = float(weights.sum())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"weights must sum to 1, got {total:.6g}; divide them by their sum")
+    return weights if abs(total - 1) < 1e-14 else frozen_array(weights / total, "weights", weights.shape)
 
 
 def frozen_responsibilities(values: ArrayLike, n_samples: int, n_components: int) -> NDArray[np.float64]:
