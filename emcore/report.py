@@ -5,6 +5,7 @@ Works for every model whose parameters have `columns()`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +19,18 @@ from emcore.models import GaussianMixtureParameters
 MINUS = "\N{MINUS SIGN}"
 
 
+# Below this part of its scale a change is rounding: it is shown as none, or a run at rest would seem to move.
+ROUNDING = 1e-12
+
+
 def number(value: float, digits: int = 2) -> str:
-    """A number for a sentence: `digits` decimals, or the same precision in powers of ten where that shows nothing."""
+    """A number for a sentence: `digits` decimals, or powers of ten where that shows nothing or far too much."""
     if not np.isfinite(value):
         return "undefined"
-    if value != 0 and (abs(value) < 0.5 * 10**-digits or abs(value) >= 1e7):
-        text = f"{value:.{max(digits - 1, 0)}e}"
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    else:
-        text = f"{value:,.{digits}f}"
-    return text.replace("-", MINUS)
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 0.5 * 10**-digits:
+        return significant(value)
+    return f"{value + 0.0:,.{digits}f}".replace("-", MINUS)
 
 
 def significant(value: float) -> str:
@@ -42,12 +44,26 @@ def signed(value: float, digits: int = 2) -> str:
     return ("+" if value >= 0 else "") + number(value, digits)
 
 
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
 def decimals(parameters: Any) -> int:
-    """How many decimals show a hundredth of the narrowest spread of these parameters, from 2 to 8."""
+    """How many decimals show about a hundredth of the narrowest spread of these parameters.
+
+    At most two more than the widest spread needs: a component that collapses does not make all others print digits
+    that mean nothing.
+    """
     columns = parameters.columns()
-    spreads = [values for name, values in columns.items() if name.startswith("sd")]
-    smallest = min((float(values.min()) for values in spreads), default=1.0)
-    return int(np.clip(2 - np.floor(np.log10(max(smallest, 1e-12))) - 1, 2, 8)) if smallest < 1 else 2
+    spreads = np.concatenate([values for name, values in columns.items() if name.startswith("sd")] or [np.ones(1)])
+
+    def needed(spread: float) -> int:
+        if spread >= 100:
+            return 1 if spread < 1000 else 0
+        return 2 if spread >= 1 else min(1 - int(np.floor(np.log10(spread))), 12)
+
+    return min(needed(float(spreads.min())), needed(float(spreads.max())) + 2)
 
 
 def place(point: NDArray[np.float64], digits: int) -> str:
@@ -56,21 +72,29 @@ def place(point: NDArray[np.float64], digits: int) -> str:
     return f"({text})" if len(point) > 1 else text
 
 
-@dataclass(frozen=True)
-class Move:
-    """The mean that an M-step moved farthest: its component (from 0), how far, and where it is now."""
+def changes(history: History, iteration: int) -> dict[str, NDArray[np.float64]]:
+    """What the M-step that made theta_iteration changed: name -> one difference a component, rounding taken as 0.
 
-    component: int
-    distance: float
-    to: NDArray[np.float64]
+    Names and units are those of the parameters' `columns`; `iteration` is 1 or more.
+    """
+    before, after = (history.parameters[t].columns() for t in (iteration - 1, iteration))
+    found = {}
+    for name, values in after.items():
+        scale = np.abs(values)
+        if name.startswith("mean"):
+            scale = np.maximum(scale, after.get("sd" + name.removeprefix("mean"), scale))
+        elif name.startswith(("weight", "correlation")):
+            scale = np.ones_like(values)
+        difference = values - before[name]
+        found[name] = np.where(np.abs(difference) <= ROUNDING * scale, 0.0, difference)
+    return found
 
 
-def farthest_move(history: History, iteration: int) -> Move:
-    """What the M-step that made theta_iteration moved most; `iteration` is 1 or more."""
-    before, after = history.parameters[iteration - 1].means, history.parameters[iteration].means
-    distances = np.linalg.norm(after - before, axis=1)
-    k = int(distances.argmax())
-    return Move(k, float(distances[k]), after[k])
+def gains(history: History) -> NDArray[np.float64]:
+    """What each iteration added to the objective, shape (n_iterations + 1,), 0 for the start; rounding taken as 0."""
+    gained = np.diff(history.objective, prepend=history.objective[0])
+    scale = np.maximum(np.abs(history.objective), history.n_samples)
+    return np.where(np.abs(gained) <= ROUNDING * scale, 0.0, gained)
 
 
 def caption(history: History, position: int, *, whole: bool = False) -> str:
@@ -84,21 +108,36 @@ def caption(history: History, position: int, *, whole: bool = False) -> str:
     if position == 0 or (whole and iteration == 0):
         return f"Start: the {name} of these parameters is {objective}."
     if position % 2 == 0 or whole:
-        gain = float(history.objective[iteration] - history.objective[iteration - 1])
-        move = farthest_move(history, iteration)
-        digits = decimals(history.parameters[iteration])
-        moved = (
-            f"mean {move.component + 1} moved {number(move.distance, digits)} to {place(move.to, digits)}"
-            if move.distance > 0
-            else "no mean moved"
-        )
         title = "Iteration" if whole else "M-step"
-        return f"{title} {iteration}: {moved}; {name} {signed(gain)} to {objective}."
+        gain = float(gains(history)[iteration])
+        climbed = f"{signed(gain)} to {objective}" if gain else f"unchanged at {objective}"
+        return f"{title} {iteration}: {_farthest_move(history, iteration)}; {name} {climbed}."
     taken = points_taken(history, iteration)
-    shares = ", ".join(f"{number(share, 1)}" for share in taken)
-    who = "component 1 takes" if len(taken) == 1 else f"components 1 to {len(taken)} take"
-    points = f"of {history.n_samples:,} points, {who} {shares}"
-    return f"E-step {iteration}: {points}; the bound touches the {name}, {objective}."
+    who = "component 1 takes" if len(taken) == 1 else f"components {listed(_numbers(len(taken)))} take"
+    shares = listed([number(share, 1) for share in taken.tolist()])
+    return (
+        f"E-step {iteration}: {who} {shares} of {_points(history)}; the lower bound now equals the {name}, {objective}."
+    )
+
+
+def _farthest_move(history: History, iteration: int) -> str:
+    """What the M-step that made theta_iteration moved most, in words."""
+    parts = [values for name, values in changes(history, iteration).items() if name.startswith("mean")]
+    distances = np.linalg.norm(parts, axis=0)
+    k = int(distances.argmax())
+    if distances[k] == 0:
+        return "no mean moved"
+    parameters = history.parameters[iteration]
+    digits = decimals(parameters)
+    return f"mean {k + 1} moved {number(float(distances[k]), digits)} to {place(parameters.means[k], digits)}"
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(k + 1) for k in range(count)]
+
+
+def _points(history: History) -> str:
+    return f"{history.n_samples:,} point{'' if history.n_samples == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -150,32 +189,9 @@ def responsibilities_of(history: History, position: int, row: int) -> NDArray[np
     return shares
 
 
-def gains(history: History) -> list[float]:
-    """What each iteration added to the objective, in nats; 0 for the start."""
-    return [0.0, *np.diff(history.objective).tolist()]
-
-
-@dataclass(frozen=True)
-class Change:
-    """The parameter that changed most: its name, and by how much, in its own units."""
-
-    name: str
-    amount: float
-
-
-def largest_change(history: History, iteration: int) -> Change | None:
-    """The largest absolute change of any parameter in the M-step that made theta_iteration; None at the start."""
-    if iteration == 0:
-        return None
-    before, after = (history.parameters[t].columns() for t in (iteration - 1, iteration))
-    amounts = {(name, k): after[name][k] - before[name][k] for name in after for k in range(len(after[name]))}
-    name, k = max(amounts, key=lambda key: abs(amounts[key]))
-    return Change(f"{name.split(' ')[0]} {k + 1}" + name[len(name.split(" ")[0]) :], float(amounts[name, k]))
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: `stopped` as in History, the sentence why, and what to try (empty where nothing is wrong)."""
+    """How a run ended: `stopped` as in History, the sentence why, and what to try."""
 
     stopped: str
     why: str
@@ -185,37 +201,62 @@ class Outcome:
 def outcome(history: History) -> Outcome:
     """How and why the run ended, in words: the gain per point, and the largest change of a parameter beside it."""
     n = history.n_iterations
-    iterations = f"{n} iteration{'' if n == 1 else 's'}"
-    change = largest_change(history, n)
-    beside = (
-        f" In that iteration the largest change of a parameter was {significant(change.amount)} ({change.name})."
-        if change
-        else ""
-    )
+    name = history.model.objective_name.lower()
+    reached = f"{n} iteration{'' if n == 1 else 's'}, at {name} {number(float(history.objective[-1]))}"
     if history.stopped == "degenerate":
-        return Outcome(
-            history.stopped,
-            f"Stopped in M-step {n + 1}. {history.reason}",
-            "Try another start, fewer components, a tied or spherical covariance, or other data.",
-        )
-    gain = f"{significant(history.last_gain)} nats per point"
-    if history.stopped == "converged":
-        advice = (
-            "A small gain is no proof of a maximum: the run may be slow, or rest on a saddle. "
-            "Lower the tolerance or reseed the start to find out."
-        )
-        return Outcome(
-            history.stopped,
-            f"Stopped after {iterations}: the last one gained {gain}, less than the tolerance.{beside}",
-            advice,
-        )
+        return Outcome(history.stopped, f"M-step {n + 1} of this run has no result. {history.reason}", history.advice)
     if n == 0:
         return Outcome(history.stopped, "No iteration was asked for: this is the start.", "Raise the limit.")
+    only = "One component has one maximum, and this is it."
+    if gains(history)[-1] == 0 and _largest_change(history) is None:
+        rest = "It may rest on a maximum or on a saddle: reseed the start to find out."
+        return Outcome(
+            history.stopped,
+            f"After {reached}: nothing changed any more in the last one.",
+            only if history.model.n_components == 1 else rest,
+        )
+    gain = f"{significant(history.last_gain)} {history.model.objective_unit} per point"
+    change = _largest_change(history) or "none"
+    beside = f"The largest change of a parameter in it was {change}."
+    if history.stopped == "converged":
+        return Outcome(
+            history.stopped,
+            f"After {reached}: the last one gained {gain}, less than the tolerance. {beside}",
+            only
+            if history.model.n_components == 1
+            else "A small gain is no proof of a maximum: the run may be slow, or rest on a saddle. "
+            "Lower the tolerance or reseed the start to find out.",
+        )
     return Outcome(
         history.stopped,
-        f"Stopped at the limit of {iterations}, still gaining: {gain} in the last one.{beside}",
+        f"After {reached}: the last one still gained {gain}. {beside}",
         "Raise the limit of iterations to let it go on.",
     )
+
+
+def _largest_change(history: History) -> str | None:
+    """The largest absolute change of any parameter in the last iteration, with its name; None if nothing changed."""
+    amounts = {
+        (name, k): float(amount)
+        for name, values in changes(history, history.n_iterations).items()
+        for k, amount in enumerate(values)
+    }
+    name, k = max(amounts, key=lambda key: abs(amounts[key]))
+    if amounts[name, k] == 0:
+        return None
+    kind, _, axis = name.partition(" ")
+    return f"{significant(amounts[name, k])} ({kind} {k + 1}{axis and ', ' + axis})"
+
+
+def comparison(history: History, other: float) -> str:
+    """How this run's end compares with the end of an earlier one on the same data with the same model."""
+    last = float(history.objective[-1])
+    name = history.model.objective_name.lower()
+    difference = last - other
+    if abs(difference) < 0.005:  # as far as it is shown
+        return f"The run before this one ended at the same {name}, {number(other)}."
+    higher = "higher" if difference > 0 else "lower"
+    return f"The run before this one ended at {number(other)}: this one is {number(abs(difference))} {higher}."
 
 
 @dataclass(frozen=True)
@@ -237,8 +278,7 @@ def parameter_table(history: History, position: int, truth: GaussianMixtureParam
     """
     iteration = position // 2
     parameters = history.parameters[iteration]
-    now = parameters.columns()
-    before = history.parameters[iteration - 1].columns() if iteration else None
+    changed = changes(history, iteration) if iteration else None
     partner: NDArray[np.intp] | None = None
     if truth is not None and isinstance(parameters, GaussianMixtureParameters):
         partner = match(history.parameters[-1], truth)
@@ -248,9 +288,9 @@ def parameter_table(history: History, position: int, truth: GaussianMixtureParam
             k,
             name,
             float(values[k]),
-            None if before is None else float(values[k] - before[name][k]),
+            None if changed is None else float(changed[name][k]),
             float(true_columns[name][partner[k]]) if partner is not None and partner[k] >= 0 else None,
         )
         for k in range(len(parameters.means))
-        for name, values in now.items()
+        for name, values in parameters.columns().items()
     ]

@@ -18,6 +18,7 @@ from emcore.models import GaussianMixtureParameters
 
 CSS = """
 <style>
+.st-key-intro { min-height: 3.1rem; }
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; }
 @media (max-width: 767px) { .stMainBlockContainer { padding-top: 4.2rem; } }
 .stMainBlockContainer h1 { font-size: 1.9rem; padding: 0 0 0.2rem; }
@@ -33,6 +34,7 @@ CSS = """
 .em-table tbody th { font-weight: 400; }
 .em-table tr > :first-child { text-align: left; }
 .em-small { display: block; font-size: 0.8rem; opacity: 0.72; }
+.em-heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .em-key { display: inline-block; width: 0.85em; height: 0.85em; border-radius: 0.2em; margin-right: 0.45em;
   vertical-align: -0.06em; }
 .em-share { width: 45%; }
@@ -41,19 +43,36 @@ CSS = """
 .em-warning { border-left: 0.25rem solid #d55e00; padding-left: 0.8rem; }
 </style>
 """
+PROJECTOR = """
+<style>
+.player, .em-below, .em-below .em-table { font-size: 1.15rem; }
+.player .player-caption, .st-key-intro p { font-size: 1.3rem; }
+.em-small { font-size: 1rem; }
+</style>
+"""
 
 ENDINGS = {
-    "converged": "How it ended: below the tolerance.",
-    "max_iter": "How it ended: at the limit.",
+    "converged": "How it ended: converged.",
+    "max_iter": "How it ended: at the limit of iterations.",
     "degenerate": "How it ended: in a collapse.",
 }
 
 
-def below(history: History, position: int, truth: GaussianMixtureParameters | None, row: int | None) -> None:
-    """Everything in words and tables that follows the position; `row` is the point that was chosen."""
+def below(
+    history: History,
+    position: int,
+    *,
+    truth: GaussianMixtureParameters | None,
+    row: int | None,
+    earlier: float | None,
+) -> None:
+    """Everything in words and tables that follows the position.
+
+    `row` is the point that was chosen, `earlier` the objective at which another run on the same data ended.
+    """
     st.html(
         f'<div class="em-below"><div>{parameters_table(history, position, truth)}</div>'
-        f"<div>{point_card(history, position, row)}{ending(history)}</div></div>"
+        f"<div>{point_card(history, position, row)}{ending(history, earlier)}</div></div>"
     )
 
 
@@ -76,22 +95,28 @@ def component_key(component: int) -> str:
 
 
 def parameters_table(history: History, position: int, truth: GaussianMixtureParameters | None) -> str:
-    """The parameters now; below each the change in the last M-step, and the truth that it is matched to."""
+    """The parameters now; below each the change in the last M-step, and the truth that it is matched to.
+
+    With fewer components than groups one component stands for several, and no one group is its truth.
+    """
+    if truth is not None and truth.n_components > history.model.n_components:
+        truth = None
     digits = report.decimals(history.parameters[position // 2])
     cells: dict[int, list[str]] = {}
     names: dict[str, None] = {}
     for row in report.parameter_table(history, position, truth):
         precision = 3 if row.name.startswith(("weight", "correlation")) else digits
         text = report.number(row.value, precision)
-        if row.change is not None:
-            text += f'<span class="em-small">{report.signed(row.change, precision)}</span>'
+        change = "\N{EN DASH}" if row.change is None else report.signed(row.change, precision) if row.change else "0"
+        text += f'<span class="em-small"><span class="em-heard">change </span>{change}</span>'
         if row.truth is not None:
             text += f'<span class="em-small">truth {report.number(row.truth, precision)}</span>'
         cells.setdefault(row.component, [component_key(row.component)]).append(text)
         names[row.name] = None
     iteration = position // 2
     caption = f"Parameters at iteration {iteration}" + (", and their change in it" if iteration else "")
-    return table(caption, ["", *(name.capitalize() for name in names)], cells.values())
+    header = (name[0].upper() + name[1:] for name in names)
+    return table(caption, ["", *(name.replace("Sd", "SD") for name in header)], cells.values())
 
 
 def point_card(history: History, position: int, row: int | None) -> str:
@@ -114,12 +139,13 @@ def point_card(history: History, position: int, row: int | None) -> str:
     return card.replace("<td><span", '<td class="em-share"><span') + "<p></p>"
 
 
-def ending(history: History) -> str:
-    """How and why the run ended, and what to try."""
+def ending(history: History, earlier: float | None) -> str:
+    """How and why the run ended, what to try, and how it compares with an earlier one."""
     outcome = report.outcome(history)
     kind = ' class="em-warning"' if outcome.stopped == "degenerate" else ""
+    compared = f"<p>{escape(report.comparison(history, earlier))}</p>" if earlier is not None else ""
     return (
-        f"<div{kind}><p><strong>{ENDINGS[outcome.stopped]}</strong> {escape(outcome.why)}</p>"
+        f"<div{kind}><p><strong>{ENDINGS[outcome.stopped]}</strong> {escape(outcome.why)}</p>{compared}"
         f"<p>{escape(outcome.advice)}</p></div>"
     )
 
@@ -139,18 +165,19 @@ def numbers(history: History, position: int, axes: Sequence[str]) -> None:
 
 
 def _points(history: History, position: int, axes: Sequence[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(history.X, columns=list(axes), index=range(1, history.n_samples + 1))
+    names = [f"component {k + 1}" for k in range(history.model.n_components)]
+    columns = [f"{axis} (data)" if axis in names else axis for axis in axes]  # a table has no two columns of a name
+    points = pd.DataFrame(history.X, columns=columns, index=range(1, history.n_samples + 1))
     posterior = history.snapshot(position).posterior
-    if posterior is not None:
-        for k in range(history.model.n_components):
-            frame[f"component {k + 1}"] = posterior.responsibilities[:, k]
-    return frame
+    if posterior is None:
+        return points
+    return pd.concat([points, pd.DataFrame(posterior.responsibilities, columns=names, index=points.index)], axis=1)
 
 
 def _objective_table(history: History) -> str:
     gains = report.gains(history)
     rows = [
-        (str(t), report.number(float(value), 6), report.signed(gains[t], 6) if t else "")
+        (str(t), report.number(float(value), 6), report.signed(float(gains[t]), 6) if t else "")
         for t, value in enumerate(history.objective)
     ]
     name = history.model.objective_name

@@ -178,7 +178,7 @@ class Plot {
       displaylogo: false,
       displayModeBar: this.coarse ? false : "hover",
       doubleClick: "reset",
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]], // only these: Plotly's own choice includes uploading
     };
     this.Plotly.react(this.div, this.data(), this.layout, config);
     if (!this.heard) this.div.on("plotly_afterplot", () => this.replotted());

@@ -414,7 +414,8 @@ def _opening(key: str, run_id: str, position: int, whole: bool, encoded: Encoded
     if not _index(position, encoded.n_positions):
         raise ValueError(f"position must be an integer in 0..{encoded.n_positions - 1}, got {position!r}")
     kept: dict[str, Any] | None = st.session_state.get(f"{key} opening")
-    if kept is not None and kept["run"] == run_id and key in st.session_state:
+    known = kept is not None and kept["run"] == run_id and _index(kept["position"], encoded.n_positions)
+    if kept is not None and known and key in st.session_state:
         return {name: kept[name] for name in ("opening", "position", "half")}
     half = bool(encoded.stops) and not whole
     if encoded.stops and not half:

@@ -257,6 +257,13 @@ def test_a_phone_shows_everything_without_sideways_scrolling(visit: Open, query:
     drawn(page, 3)
 
 
+def test_the_bar_over_a_plot_offers_nothing_that_leaves_the_page(visit: Open):
+    page = visit()
+    buttons = player(page).locator(".modebar-btn")
+    titles = {button.get_attribute("data-title") or "" for button in buttons.all()}
+    assert titles == {"Zoom", "Pan", "Reset axes"}
+
+
 def test_two_visitors_do_not_meet(visit: Open):
     one, other = visit(), visit("preset=two-squares")
     button(one, "Next").click()
