@@ -19,10 +19,11 @@ from pages.parts.text import plain
 visit = controls.begin()
 experiment = controls.sidebar(visit)
 
-st.html(outcome.CSS)
+st.html(outcome.CSS + (outcome.PROJECTOR if visit.values["projector"] else ""))
 st.title("Watch EM fit a Gaussian mixture")
 dataset = experiment.dataset()
-st.markdown(plain(dataset.caption) + (f" **{plain(dataset.question)}**" if dataset.question else ""))
+with st.container(key="intro"):
+    st.markdown(plain(dataset.caption) + (f" **{plain(dataset.question)}**" if dataset.question else ""))
 controls.editors(visit)
 controls.end(visit)
 
@@ -32,7 +33,9 @@ with st.spinner("Running EM", show_time=True):
 
 
 @st.fragment
-def play(visit: Session, experiment: Experiment, history: History, captions: report.Captions) -> None:
+def play(
+    visit: Session, experiment: Experiment, history: History, captions: report.Captions, earlier: float | None
+) -> None:
     """The player, and below it everything that follows its position. A step reruns this and nothing else."""
     values, dataset = visit.values, experiment.dataset()
     look = Look(projector=values["projector"])
@@ -73,9 +76,9 @@ def play(visit: Session, experiment: Experiment, history: History, captions: rep
         visit.point = int(shown_rows(history.n_samples)[shown.click.point])
 
     visit.position = shown.position
-    outcome.below(history, shown.position, dataset.truth, visit.point)
+    outcome.below(history, shown.position, truth=truth, row=visit.point, earlier=earlier)
     outcome.numbers(history, shown.position, dataset.axes)
 
 
-play(visit, experiment, history, captions)
+play(visit, experiment, history, captions, outcome.earlier_end(experiment, history))
 take_away.panel(visit, experiment, history)

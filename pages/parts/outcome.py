@@ -13,6 +13,7 @@ import streamlit as st
 
 from emcore import report
 from emcore.em import History
+from emcore.experiment import Experiment
 from emcore.figures import style
 from emcore.models import GaussianMixtureParameters
 
@@ -74,6 +75,16 @@ def below(
         f'<div class="em-below"><div>{parameters_table(history, position, truth)}</div>'
         f"<div>{point_card(history, position, row)}{ending(history, earlier)}</div></div>"
     )
+
+
+def earlier_end(experiment: Experiment, history: History) -> float | None:
+    """The objective at which the run before this one ended, if it had the same data and model: for a comparison."""
+    ends: list[tuple[Experiment, float]] = st.session_state.setdefault("ends", [])
+    if not ends or ends[-1][0] != experiment:
+        ends[:] = [*ends[-1:], (experiment, float(history.objective[-1]))]
+    before = ends[0][0]
+    same = len(ends) == 2 and (before.source, before.model) == (experiment.source, experiment.model)
+    return ends[0][1] if same else None
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
