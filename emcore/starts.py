@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emcore.em import DegenerateFit, LatentVariableModel, run
-from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, _constrained
+from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters
 from emcore.models.k_means import KMeans
 from emcore.models.mixture import frozen_array, whole_number
 
@@ -46,11 +46,17 @@ class ByHand:
         In the data's units.
     covariances : tuple of n_components tuples of n_features tuples of n_features floats
         Full symmetric positive definite matrices, in the data's units squared.
+
+    Lists and arrays become tuples. Whether the numbers are legal, and fit the model and the data, `start` says.
     """
 
     weights: tuple[float, ...]
     means: tuple[tuple[float, ...], ...]
     covariances: tuple[tuple[tuple[float, ...], ...], ...]
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "means", "covariances"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
 
     @classmethod
     def of(cls, parameters: GaussianMixtureParameters) -> ByHand:
@@ -64,7 +70,7 @@ class ByHand:
 
 @dataclass(frozen=True)
 class Start:
-    """One way to choose the first parameters.
+    """One way to choose the first parameters: call it with a model, X and a random generator.
 
     Attributes
     ----------
@@ -72,14 +78,16 @@ class Start:
         For people: a name, and one sentence on what it does.
     random : bool
         Whether another seed gives another start.
-    make : callable (model, X, rng) -> parameters
-        X is what `model.prepare` returned.
     """
 
     title: str
     description: str
     random: bool
-    make: Callable[[Any, Any, np.random.Generator], Any]
+    _make: Callable[[Any, Any, np.random.Generator], Any]  # X is what `model.prepare` returned
+
+    def __call__(self, model: StartableModel, X: Any, rng: np.random.Generator) -> Any:
+        """The first parameters of `model` for X, array-like of shape (n_samples, n_features) or prepared."""
+        return self._make(model, model.prepare(X), rng)
 
 
 def start(name: str, model: StartableModel, X: Any, seed: int, by_hand: ByHand | None = None) -> Any:
@@ -104,10 +112,16 @@ def start(name: str, model: StartableModel, X: Any, seed: int, by_hand: ByHand |
     if name not in STARTS:
         raise ValueError(f"start must be one of {', '.join(STARTS)}, got {name!r}")
     rng = np.random.default_rng([whole_number(seed, "seed", least=0), 1])
-    prepared = model.prepare(X)
     if name == "by-hand" and by_hand is not None:
-        return _from_numbers(model, prepared, by_hand)
-    return STARTS[name].make(model, prepared, rng)
+        return _from_numbers(model, model.prepare(X), by_hand)
+    return STARTS[name](model, X, rng)
+
+
+def _plain(numbers: Any) -> Any:
+    """Numbers as floats in tuples, so that they can be compared and hashed."""
+    if isinstance(numbers, tuple | list | np.ndarray):
+        return tuple(_plain(entry) for entry in numbers)
+    return float(numbers) if isinstance(numbers, int | float | np.number) else numbers
 
 
 def _random_points(model: Any, X: Any, rng: np.random.Generator) -> Any:
@@ -175,9 +189,7 @@ def _from_numbers(model: Any, X: Any, numbers: Any) -> Any:
     means = frozen_array(numbers.means, "means by hand (a row for every component)", expected)
     if not isinstance(model, GaussianMixture):
         return model.from_means(X, means)
-    given = GaussianMixtureParameters(numbers.weights, means, numbers.covariances, model.covariance_type)
-    covariances = _constrained(given.covariances, given.weights, model.covariance_type)
-    return GaussianMixtureParameters(given.weights, given.means, covariances, model.covariance_type)
+    return model.constrain(GaussianMixtureParameters(numbers.weights, means, numbers.covariances))
 
 
 def _from_responsibilities(model: Any, X: Any, responsibilities: NDArray[np.float64]) -> Any:

@@ -33,6 +33,12 @@ HOSTILE = {
     "unlike units": points() * (1e-6, 1e6),
     "one outlier": np.concatenate([points(), [[1e6, -1e6]]]),
     "all zero": np.zeros((5, 1)),
+    "almost on a line": np.column_stack([np.arange(20.0), np.arange(20.0) + 1e-7 * np.sin(np.arange(20.0))]),
+    "far off on one axis": points() + np.array([1e12, 0.0]),
+    "far apart": np.array([[1e100, -1e100], [-1e100, 1e100], [0.0, 0.0]]),
+    "whole numbers": np.round(points()).astype(int),
+    "more axes than points": np.random.default_rng(0).standard_normal((3, 5)),
+    "sums of other columns": np.column_stack([points(), points().sum(axis=1)]),
 }
 MODELS = [*(GaussianMixture(3, kind) for kind in COVARIANCE_TYPES), KMeans(3)]
 
@@ -144,6 +150,18 @@ def test_the_poor_start_crowds_one_end_of_the_longest_direction():
     np.testing.assert_array_equal(np.sort(mirrored[:, 0]), np.sort(X[:, 0])[:3])
 
 
+@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_start_takes_lists_arrays_and_prepared_data(name, model):
+    X = points()
+    wanted = start(name, model, X, 3)
+    for given in (X, X.tolist(), model.prepare(X)):
+        got = STARTS[name](model, given, np.random.default_rng([3, 1]))
+        np.testing.assert_array_equal(got.to_vector(), wanted.to_vector())
+    with pytest.raises(ValueError, match="X must have shape"):
+        STARTS[name](model, X[0], np.random.default_rng(0))
+
+
 # By hand
 
 BY_HAND = ByHand((0.3, 0.7), ((-3.0, 0.5), (4.0, 1.0)), (((2.0, 0.3), (0.3, 1.0)), ((3.0, -0.5), (-0.5, 0.7))))
@@ -154,6 +172,12 @@ def test_a_start_by_hand_is_taken_as_it_is():
     assert ByHand.of(parameters) == BY_HAND
     assert hash(ByHand.of(parameters)) == hash(BY_HAND)
     np.testing.assert_array_equal(start("by-hand", KMeans(2), points(), 0, BY_HAND).means, BY_HAND.means)
+
+
+def test_numbers_by_hand_may_come_in_lists_and_arrays():
+    listed = ByHand([0.3, 0.7], np.array(BY_HAND.means), [np.array(matrix) for matrix in BY_HAND.covariances])
+    assert listed == BY_HAND and hash(listed) == hash(BY_HAND)
+    assert type(listed.means[0][0]) is float
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
@@ -177,6 +201,8 @@ def test_a_start_by_hand_is_brought_into_the_family_so_that_em_climbs(kind):
         (ByHand((0.5, 0.5), BY_HAND.means, (((1.0, 2.0), (2.0, 1.0)),) * 2), "positive definite"),
         (ByHand((0.5, 0.5), ((np.nan, 0.0), (1.0, 1.0)), BY_HAND.covariances), "finite"),
         (ByHand((0.5, 0.5), ((1.0, 0.0), (1.0,)), BY_HAND.covariances), "means by hand .* must be numbers"),
+        (ByHand((0.5, 0.5), (("a", 0.0), (1.0, 1.0)), BY_HAND.covariances), "means by hand .* must be numbers"),
+        (ByHand((0.2, 0.3, 0.5), BY_HAND.means, BY_HAND.covariances), "means must have shape"),
     ],
 )
 def test_impossible_numbers_by_hand_are_refused(by_hand, words):
