@@ -93,7 +93,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Preset:
-    """Data that show one phenomenon, and the set-up under which they show it.
+    """Data that show one phenomenon, and the set-up under which they show it. Call it with a seed for the data.
 
     Attributes
     ----------
@@ -101,8 +101,8 @@ class Preset:
         For people: a name, what the data are, and one thing to predict or try.
     n_features, n_samples : int
         The shape of the data.
-    make : callable rng -> (X, truth)
-        The data, and the mixture that they were drawn from (None where there is none).
+    draw : callable rng -> (X, truth)
+        The data, and the mixture that they come from (None where there is none).
     axes : tuple of n_features str
         Axis titles with their units.
     random : bool
@@ -118,7 +118,7 @@ class Preset:
     question: str
     n_features: int
     n_samples: int
-    make: Callable[[np.random.Generator], Made]
+    draw: Callable[[np.random.Generator], Made]
     axes: tuple[str, ...]
     n_components: int
     covariance_type: CovarianceType = "full"
@@ -128,6 +128,11 @@ class Preset:
     tol: float = 1e-6
     by_hand: ByHand | None = None
     random: bool = True
+
+    def __call__(self, seed: int) -> Dataset:
+        """The data drawn with `seed`, a whole number from 0 up."""
+        X, truth = self.draw(_rng(seed))
+        return Dataset(X, truth, self.caption, self.question, self.axes)
 
 
 def generate(groups: tuple[Group, ...], seed: int) -> Dataset:
@@ -155,15 +160,6 @@ def generate(groups: tuple[Group, ...], seed: int) -> Dataset:
     points = f"{n_samples:,} point{'' if n_samples == 1 else 's'}"
     origin = "one Gaussian group" if len(groups) == 1 else f"{len(groups)} Gaussian groups"
     return Dataset(X, truth, f"{points} from {origin}.", "", _axes(n_features))
-
-
-def load(name: str, seed: int) -> Dataset:
-    """The data of the preset called `name`, a key of DATASETS, drawn with `seed` (from 0 up)."""
-    if name not in DATASETS:
-        raise ValueError(f"the data set must be one of {', '.join(DATASETS)}, got {name!r}")
-    preset = DATASETS[name]
-    X, truth = preset.make(_rng(seed))
-    return Dataset(X, truth, preset.caption, preset.question, preset.axes)
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -236,7 +232,7 @@ def _preset(title: str, caption: str, question: str, *groups: Group, **set_up: A
         question,
         n_features=n_features,
         n_samples=sum(group.n_samples for group in groups),
-        make=partial(_draw, groups),
+        draw=partial(_draw, groups),
         axes=_axes(n_features),
         **set_up,
     )
@@ -264,7 +260,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             "A pause of 67 minutes: was it a short one or a long one, and how sure can you be?",
             n_features=1,
             n_samples=272,
-            make=partial(_old_faithful, slice(1, 2)),
+            draw=partial(_old_faithful, slice(1, 2)),
             axes=("Waiting time (min)",),
             n_components=2,
             random=False,
@@ -272,10 +268,10 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
         "old-faithful": Preset(
             "Old Faithful",
             "272 eruptions of the geyser Old Faithful: how long each lasted, and the time to the next.",
-            "Do long eruptions wait longer within each group too, or only between the groups?",
+            "Are long eruptions followed by longer waits within each group too, or only between the groups?",
             n_features=2,
             n_samples=272,
-            make=partial(_old_faithful, slice(0, 2)),
+            draw=partial(_old_faithful, slice(0, 2)),
             axes=("Eruption (min)", "Waiting time (min)"),
             n_components=2,
             random=False,
@@ -304,7 +300,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             "Before you step: what are the responsibilities for the point 2, and why need you not compute?",
             n_features=1,
             n_samples=3,
-            make=_three_points,
+            draw=_three_points,
             axes=("x",),
             n_components=2,
             start="by-hand",
@@ -316,7 +312,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
         "unequal-weights": _preset(
             "Unequal weights",
             "A large wide group of 450 points and a small narrow one of 50 at its edge.",
-            "Compare with k-means: which of the two finds the small group, and why?",
+            "Start from k-means and look at iteration 0: has k-means found the small group? What does EM change?",
             _oval(450, (0, 0), (1.5, 1.5)),
             _oval(50, (4, 1), (0.6, 0.6)),
             n_components=2,
@@ -419,7 +415,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             "Start from random points: both groups are found, but which fit has the higher log-likelihood?",
             n_features=2,
             n_samples=161,
-            make=partial(_draw_with_points, _OUTLIER_GROUPS, ((20.0, -12.0),)),
+            draw=partial(_draw_with_points, _OUTLIER_GROUPS, ((20.0, -12.0),)),
             axes=("x", "y"),
             n_components=2,
             covariance_type="tied",
@@ -431,7 +427,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             "Watch the sd of the component in the middle and the log-likelihood: where does it end?",
             n_features=2,
             n_samples=132,
-            make=partial(_draw_with_points, _DUPLICATE_GROUPS, ((2.5, 2.5),) * 12),
+            draw=partial(_draw_with_points, _DUPLICATE_GROUPS, ((2.5, 2.5),) * 12),
             axes=("x", "y"),
             n_components=3,
             start_seed=5,
@@ -442,7 +438,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             "How will six ellipses share a ring? Are they six groups?",
             n_features=2,
             n_samples=400,
-            make=partial(_draw_ring, 400, 3.0, 0.25),
+            draw=partial(_draw_ring, 400, 3.0, 0.25),
             axes=("x", "y"),
             n_components=6,
             start="k-means-plus-plus",
