@@ -26,7 +26,7 @@ CSS = """
 .em-below { display: flex; flex-wrap: wrap; gap: 1rem 3rem; }
 .em-below > * { flex: 1 1 auto; min-width: 0; max-width: 100%; }
 .em-below > :last-child { flex-basis: 20rem; }
-.em-scroll { overflow-x: auto; }
+.em-scroll { overflow-x: auto; position: relative; }
 .em-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.925rem; }
 .em-table caption { text-align: left; font-weight: 600; padding: 0 0 0.35rem; }
 .em-table th, .em-table td { padding: 0.3rem 0.4rem; text-align: right; white-space: nowrap;
