@@ -425,3 +425,9 @@ def test_given_responsibilities_of_nothing():
     counts, means, covariances = weighted_moments(X, np.eye(2)[np.zeros(200, dtype=int)])
     assert counts.tolist() == [200, 0]
     assert np.isnan(means[1]).all() and np.isnan(covariances[1]).all()
+
+
+def test_a_spread_whose_square_underflows_is_refused():
+    with pytest.raises(ValueError, match="multiply it by a constant"):
+        prepare([[0.0], [1e-120]])
+    prepare([[0.0, 1.0], [1e-90, 1.0]])

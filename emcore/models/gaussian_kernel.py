@@ -147,6 +147,9 @@ def prepare(X: ArrayLike | GaussianData) -> GaussianData:
         raise ValueError(f"X must be finite numbers, got {points[row].tolist()} in row {row}; leave out such rows")
     if max(-lowest.min(), highest.max()) > 1e100:
         raise ValueError("X must lie between -1e100 and 1e100 to be squared; divide it by a constant")
+    spread = highest - lowest
+    if ((spread > 0) & (spread < 1e-100)).any():
+        raise ValueError("X must vary by at least 1e-100 along an axis, or not at all; multiply it by a constant")
 
     points = points.view()
     centre = points.mean(axis=0)

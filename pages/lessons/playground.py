@@ -53,7 +53,7 @@ def play(
     shown = player(
         figures,
         key="player",
-        run_id=f"{hash(experiment):x} {visit.opened}",
+        run_id=f"{experiment.digest} {visit.opened}",
         look=(look, values["truth"], values["contours"], visit.half_steps),
         captions=captions.half_steps,
         stop_captions=captions.iterations,
