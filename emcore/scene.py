@@ -15,14 +15,23 @@ from scipy.special import logsumexp
 from emcore.em import History
 from emcore.matching import match
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
+from emcore.report import number
 
 MAX_POINTS: Final = 2000
 RING_POINTS: Final = 49  # at 200 px of radius, chords leave the circle by less than half a pixel
-CONTOUR_GRID: Final = 48
+CONTOUR_GRID: Final = 60
 EQUAL_SCALE_RATIO: Final = 3.0  # units whose spans differ by more are not alike
-CEILING: Final = 3.0  # how far above the histogram a density may rise before it is cut off
+ASPECTS: Final = (1.3, 1.6)  # width by height of what one scale shows: wide screens and phones both have room for it
+HEADROOM: Final = 1.25  # how far above the histogram a density may rise before it is cut off
+FEW_POINTS: Final = 10  # fewer are shown one by one: their bars would say more about the bins than about them
+LONE_REACH: Final = 3.5  # on both sides of data without any spread, whose components start with sd 1
 # A component's curve in its own sds, dense where it bends: drawn as well when narrow as when wide.
-STANDARD_GRID: Final = np.concatenate([[-5.0, -4.4, -3.9, -3.5], np.linspace(-3.2, 3.2, 65), [3.5, 3.9, 4.4, 5.0]])
+# It begins and ends on the axis: the peak of a component that is cut off far below its 5 sds is seen all the same.
+STANDARD_GRID: Final = np.concatenate(
+    [[-5.0, -5.0, -4.4, -3.9, -3.5], np.linspace(-3.2, 3.2, 65), [3.5, 3.9, 4.4, 5.0, 5.0]]
+)
+STANDARD_DENSITY: Final = np.exp(-0.5 * STANDARD_GRID**2) / np.sqrt(2 * np.pi)
+STANDARD_DENSITY[[0, -1]] = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +41,17 @@ class Curves:
     Attributes
     ----------
     bin_edges, bin_heights : ndarray of shape (n_bins + 1,), (n_bins,)
-        Histogram of all points as a density: its area is 1.
+        Histogram of all points as a density: its area is 1. No bins for fewer than FEW_POINTS points, or equal ones.
     component_x, component_y : ndarray of shape (n_iterations + 1, n_components, n_grid)
-        weights[k] N(x | means[k], sd[k]^2), each on its own grid, from 5 sds below to 5 sds above its mean.
+        weights[k] N(x | means[k], sd[k]^2), each on its own grid, from 5 sds below to 5 sds above its mean; there the
+        line ends with a drop to 0.
     sum_x, sum_y : ndarray of shape (n_iterations + 1, n_sum_grid)
         Their sum, the density of the mixture, on a grid over the picture that is finer near the means.
     truth_x, truth_y : ndarray of shape (n_true_components, n_grid), or None
         The weighted components that made the data.
     ceiling : float
-        The top of the picture. Values are kept below 1,000 times as much, so that any screen can draw them.
+        The top of the picture. It follows from the data (and the truth), so that another start does not move it. Values
+        are kept below 1,000 times as much, so that any screen can draw them.
     strip : ndarray of shape (n_shown,)
         A fixed height in [0, 1] for each point shown, so that points of like values can be told apart.
     """
@@ -91,7 +102,8 @@ class Scene:
         The component with the largest responsibility.
     means : ndarray of shape (n_iterations + 1, n_components, n_features)
     x_range, y_range : tuple of float
-        What the axes cover during the whole run: the data and all means. In one dimension y is the density.
+        What the axes cover during the whole run: the data and the true means, whatever the run does, so that all runs
+        on the same data can be compared. In one dimension y is the density.
     equal_scale : bool
         Whether the two axes' units are alike enough for one scale.
     curves : Curves or None
@@ -171,15 +183,13 @@ def scene(
     weights = np.array([theta.weights for theta in history.parameters])
     means = np.array([theta.means for theta in history.parameters])
     covariances = np.array([theta.covariances for theta in history.parameters])
-    covered = [X.min(axis=0), X.max(axis=0), means.min(axis=(0, 1)), means.max(axis=(0, 1))]
-    if truth is not None:
-        covered += list(truth.means)
+    ranges = [_axis_range(X[:, j], None if truth is None else truth.means[:, j]) for j in range(n_features)]
     notes = []
     if len(rows) < n_samples:
-        notes.append(f"{len(rows):,} of {n_samples:,} points drawn, all fitted.")
+        notes.append(f"{len(rows):,} of {n_samples:,} points are drawn; all are used.")
     curves = rings = None
     if n_features == 1:
-        x_range = _padded(np.array(covered)[:, 0])
+        x_range = ranges[0]
         curves, cut = _curves(X[:, 0], rows, weights, means[..., 0], covariances[..., 0, 0], x_range, truth)
         y_range = (-0.14 * curves.ceiling, curves.ceiling)
         if cut:
@@ -188,10 +198,13 @@ def scene(
     else:
         true_rings = None if truth is None else ellipses(truth.means, truth.covariances)
         rings = Rings(ellipses(means, covariances), true_rings)
-        covered += [rings.rings[-1].min(axis=(0, 1, 2)), rings.rings[-1].max(axis=(0, 1, 2))]
-        x_range, y_range = _padded(np.array(covered)[:, 0]), _padded(np.array(covered)[:, 1])
+        x_range, y_range = ranges
         ratio = (x_range[1] - x_range[0]) / (y_range[1] - y_range[0])
         equal_scale = 1 / EQUAL_SCALE_RATIO <= ratio <= EQUAL_SCALE_RATIO
+        if equal_scale:
+            x_range = _widened(x_range, max(1.0, ASPECTS[0] / ratio))
+            y_range = _widened(y_range, max(1.0, ratio / ASPECTS[1]))
+    notes += _starts_outside(means[0], [x_range, y_range][:n_features])
     return Scene(
         rows,
         points,
@@ -206,6 +219,17 @@ def scene(
         () if truth is None else _stand_ins(history, truth),
         tuple(notes),
     )
+
+
+def _starts_outside(means: NDArray[np.float64], ranges: list[tuple[float, float]]) -> list[str]:
+    """A sentence on the components that start where the picture does not reach: only a start by hand can."""
+    low, high = np.array(ranges).T
+    outside = [str(k + 1) for k in np.flatnonzero(((means < low) | (means > high)).any(axis=1))]
+    if not outside:
+        return []
+    if len(outside) == 1:
+        return [f"Component {outside[0]} starts outside the picture."]
+    return [f"Components {', '.join(outside[:-1])} and {outside[-1]} start outside the picture."]
 
 
 def _stand_ins(history: History, truth: GaussianMixtureParameters) -> tuple[int, ...]:
@@ -263,18 +287,32 @@ def ellipses(means: NDArray[np.float64], covariances: NDArray[np.float64]) -> ND
     return rings
 
 
-def contour_lines(drawn: Scene, history: History) -> NDArray[np.float64]:
+def contour_lines(
+    drawn: Scene,
+    history: History,
+    *,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+) -> NDArray[np.float64]:
     """Lines of equal density of the whole mixture, for every iteration of a two-dimensional run.
 
     The same six densities during the whole run, log-spaced over what the points meet at its end.
+
+    Parameters
+    ----------
+    drawn : Scene
+        Of this run.
+    history : History
+    x_range, y_range : tuple of float, optional
+        Where the picture shows something else than the scene's ranges.
 
     Returns
     -------
     ndarray of shape (n_iterations + 1, n_line_points, 2)
         Pieces of line (x, y), each followed by a gap (NaN); padded with NaN to one length.
     """
-    xs = np.linspace(*drawn.x_range, CONTOUR_GRID)
-    ys = np.linspace(*drawn.y_range, CONTOUR_GRID)
+    xs = np.linspace(*(x_range or drawn.x_range), CONTOUR_GRID)
+    ys = np.linspace(*(y_range or drawn.y_range), CONTOUR_GRID)
     grid = np.stack(np.meshgrid(xs, ys), axis=-1)
     low, high = np.quantile(log_density(drawn.points, history.parameters[-1]), [0.05, 0.95]).tolist()
     levels = np.linspace(low, high, 6)
@@ -368,25 +406,29 @@ def _curves(
     truth: GaussianMixtureParameters | None,
 ) -> tuple[Curves, bool]:
     """The curves, and whether they are cut off. `weights`, `means`, `variances` have shape (T + 1, K)."""
-    edges, heights = histogram(x)
+    sd = float(x.std()) if np.ptp(x) > 0 else 1.0
+    if len(x) < FEW_POINTS or np.ptp(x) == 0:
+        edges, heights = np.array([x[0]]), np.empty(0)
+        usual = 1.25 / (np.sqrt(2 * np.pi) * sd)  # one Gaussian with the data's spread, and some more
+    else:
+        edges, heights = histogram(x)
+        usual = float(heights.max())
     sds = np.sqrt(variances)
     component_x = means[..., None] + sds[..., None] * STANDARD_GRID
-    component_y = _weighted_density(weights[..., None], 1.0, STANDARD_GRID) / sds[..., None]
+    component_y = (weights / sds)[..., None] * STANDARD_DENSITY
     sum_x = _sum_grid(means, sds, x_range)
     sum_y = np.zeros_like(sum_x)
     for k in range(means.shape[1]):
         z = (sum_x - means[:, k, None]) / sds[:, k, None]
         sum_y += _weighted_density(weights[:, k, None], sds[:, k, None], z)
     truth_x = truth_y = None
-    usual = float(heights.max())
     if truth is not None:
         true_sds = np.sqrt(np.asarray(truth.covariances)[:, 0, 0])[:, None]
         truth_x = np.asarray(truth.means) + true_sds * STANDARD_GRID
-        truth_y = _weighted_density(np.asarray(truth.weights)[:, None], true_sds, STANDARD_GRID)
-        usual = max(usual, float(truth_y.max()))
-    top = float(sum_y.max())
-    cut = top > CEILING * usual
-    ceiling = 1.06 * min(max(top, usual), CEILING * usual)
+        truth_y = np.asarray(truth.weights)[:, None] / true_sds * STANDARD_DENSITY
+        usual = max(usual, min(float(truth_y.max()), 3 * usual))  # not so narrow a one that it hides the data
+    ceiling = float(HEADROOM * usual)
+    cut = max(float(sum_y.max()), 0.0 if truth_y is None else float(truth_y.max())) > ceiling
     limit = 1000 * ceiling
     curves = Curves(
         edges,
@@ -396,7 +438,7 @@ def _curves(
         sum_x,
         np.minimum(sum_y, limit),
         truth_x,
-        truth_y,
+        None if truth_y is None else np.minimum(truth_y, limit),
         ceiling,
         np.random.default_rng(0).uniform(size=len(rows)),
     )
@@ -410,7 +452,7 @@ def histogram(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     """
     low, high = float(x.min()), float(x.max())
     if not high > low:
-        low, high = _padded(np.array([low, high]))
+        low, high = _axis_range(x)
     quarter, three_quarters = np.quantile(x, [0.25, 0.75])
     width = 2 * float(three_quarters - quarter) / len(x) ** (1 / 3)
     fewest = int(np.clip(1.5 * np.sqrt(len(x)), 5, 24))
@@ -436,10 +478,76 @@ def _sum_grid(
     return np.sort(np.concatenate([near, far], axis=1), axis=1)
 
 
-def _padded(values: NDArray[np.float64]) -> tuple[float, float]:
-    """A range that covers the values with a margin."""
+def _axis_range(values: NDArray[np.float64], also: NDArray[np.float64] | None = None) -> tuple[float, float]:
+    """A range that covers one feature of the data, and `also`, with room for what spreads beyond it.
+
+    Few points lie less far out than their Gaussian reaches, so they get more room.
+    """
+    covered = values if also is None else np.concatenate([values, also])
+    low, high = float(covered.min()), float(covered.max())
+    if not high > low:
+        margin = max(LONE_REACH, 1e-9 * abs(high))
+    else:
+        margin = max(0.09 * (high - low), (0.7 if len(values) >= FEW_POINTS else 1.5) * float(values.std()))
+    return low - margin, high + margin
+
+
+def _widened(interval: tuple[float, float], factor: float) -> tuple[float, float]:
+    """The same middle, `factor` times the width."""
+    more = 0.5 * (factor - 1) * (interval[1] - interval[0])
+    return interval[0] - more, interval[1] + more
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """Where a picture of the objective's curve puts the place in the run.
+
+    Attributes
+    ----------
+    heights : ndarray of shape (n_positions,)
+        The objective, or with half-steps the lower bound; what lies below the picture stands at its lower edge.
+    below : ndarray of bool, shape (n_positions,)
+        Whether the true height lies below the picture.
+    y_range : tuple of float
+    note : str
+        What the picture leaves out, in words.
+    """
+
+    heights: NDArray[np.float64]
+    below: NDArray[np.bool_]
+    y_range: tuple[float, float]
+    note: str
+
+
+def climb(history: History, *, half_steps: bool = False, since: int = 0) -> Climb:
+    """The heights of every position, and a range that shows them from iteration `since` on.
+
+    With half-steps, bound and objective must be seen apart. Where the first gain is more than half of all, that takes
+    a picture that begins with the first M-step; the start lies below it.
+    """
+    positions = np.arange(history.n_positions)
+    objective = np.asarray(history.objective)
+    heights = objective[positions // 2]
+    if half_steps:
+        heights = np.where(positions == 0, objective[0], history.lower_bounds)
+    first = 2 * since + 1 if since else 0
+    dwarfed = history.n_iterations >= 5 and objective[1] - objective[0] > 0.5 * float(np.ptp(objective))
+    if half_steps and not since and dwarfed:
+        first = 2
+    low, high = covering(np.concatenate([objective[(first + 1) // 2 :], heights[first:]]))
+    below = heights < low
+    note = ""
+    if first == 2 and below[0]:
+        note = f"Iteration 0 is below: {number(float(objective[0]))}"
+    return Climb(np.where(below, low + 0.04 * (high - low), heights), below, (low, high), note)
+
+
+def covering(values: NDArray[np.float64]) -> tuple[float, float]:
+    """A range that covers the values with a margin. A span that rounding could make counts as none."""
+    values = values[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
-    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    size = max(abs(high), 1.0)
+    margin = 0.06 * (high - low) if high - low > 1e-9 * size else 1e-3 * size
     return low - margin, high + margin
 
 

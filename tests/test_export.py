@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 import threading
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 from PIL import Image
 from scipy.stats import norm
 
+from emcore.em import run
 from emcore.export.pictures import _Panels, animation, picture
 from emcore.export.tables import data_csv, parameters_csv
 from emcore.figures import style
 from emcore.figures.style import Look
+from emcore.models import GaussianMixture
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
-from emcore.scene import mix
+from emcore.scene import climb, mix
 from tests.test_scene import collapsing, one_dimensional, two_dimensional
 
 TRUTH = GaussianMixtureParameters([0.3, 0.7], [[-2.0], [3.0]], [[[0.25]], [[1.0]]])
@@ -55,7 +58,7 @@ def test_panels_hold_the_numbers_of_their_position(make):
         assert (np.sort(x) == history.X[order, 0]).all()
         np.testing.assert_allclose(colours[np.argsort(x)], expected[order] / 255, atol=1e-12)
         for k, (mean, trail) in enumerate(zip(panels.mean_markers, panels.trails, strict=True)):
-            assert mean.get_xdata()[0] == theta.means[k, 0]
+            assert mean.get_xdata()[0] == panels.mean_grounds[k].get_xdata()[0] == theta.means[k, 0]
             assert list(trail.get_xdata()) == [past.means[k, 0] for past in history.parameters[: t + 1]]
         shapes = [line.get_xydata() for line, _, _ in panels.lines]
         if history.X.shape[1] == 2:
@@ -66,8 +69,8 @@ def test_panels_hold_the_numbers_of_their_position(make):
             assert shapes[1][:, 1].max() == pytest.approx(theta.weights[0] * norm.pdf(0, 0, theta.sds[0, 0]))
         assert panels.climbed.get_ydata().tolist() == history.objective[: t + 1].tolist()
         assert panels.stairs.get_ydata().tolist() == history.lower_bounds[1 : position + 1].tolist()
-        height = snapshot.objective if snapshot.lower_bound is None else snapshot.lower_bound
-        assert panels.now.get_xydata().tolist() == [[t, pytest.approx(height, rel=1e-12)]]
+        height = climb(history, half_steps=True).heights[position]
+        assert panels.now.get_xydata().tolist() == [[t, height]]
         assert f"Iteration {t} of {history.n_iterations}" in panels.caption.get_text()
 
 
@@ -80,6 +83,52 @@ def test_png_opens_and_holds_the_components_colours(make):
         assert has(image, style.COMPONENT_COLOURS[k]) > 100
     assert has(image, style.OBJECTIVE) > 100
     assert (image[0, 0] == 255).all()
+
+
+def test_contours_follow_the_run_in_every_file():
+    history = two_dimensional()
+    panels = _Panels(history, look=Look(), truth=None, axes=("x", "y"), contours=True, half_steps=False)
+    contour, x, y = panels.lines[-1]
+    low, high = panels.figure.axes[0].get_xlim()
+    shown = []
+    for position in (1, history.n_positions - 1):
+        panels.show(position)
+        shown.append(contour.get_xydata())
+        t = position // 2
+        assert np.array_equal(shown[-1], np.column_stack([x[t], y[t]]), equal_nan=True)
+        assert low <= np.nanmin(shown[-1][:, 0]) and np.nanmax(shown[-1][:, 0]) <= high
+    assert not np.array_equal(*shown, equal_nan=True)
+    for plain, drawn in (
+        (picture(history, 3), picture(history, 3, contours=True)),
+        (animation(history), animation(history, contours=True)),
+    ):
+        dark = [(pixels(file).max(axis=-1) < 225).sum() for file in (plain, drawn)]
+        assert dark[1] > 1.05 * dark[0]
+    alone = one_dimensional()
+    assert picture(alone, 3, contours=True) == picture(alone, 3), "curves have none"
+
+
+def test_axes_of_the_objective_have_separators():
+    panels = _Panels(two_dimensional(n_samples=2000), look=Look(), truth=None, axes=("x", "y"), half_steps=False)
+    panels.figure.draw_without_rendering()
+    labels = [label.get_text() for label in panels.figure.axes[1].get_yticklabels()]
+    assert labels and all(re.fullmatch(r"−\d,\d{3}(\.\d+)?", label) for label in labels)
+
+
+def test_the_panels_keep_their_distance():
+    panels = _Panels(two_dimensional(), look=Look(projector=True), truth=None, axes=("x", "y"), half_steps=False)
+    left, right = panels.figure.axes
+    gap = right.get_tightbbox().x0 - left.get_window_extent().x1
+    assert gap > 10, "pixels"
+
+
+def test_few_points_have_no_bars():
+    X = np.array([[1.0], [2.0], [3.0]])
+    model = GaussianMixture(2)
+    history = run(model, X, model.from_means(X, [[1.0], [3.0]]), max_iter=2)
+    for make, bars in ((history, 0), (one_dimensional(), 1)):
+        panels = _Panels(make, look=Look(), truth=None, axes=("x",), half_steps=False)
+        assert (len(panels.figure.axes[0].patches) > 0) == bars
 
 
 def test_the_bare_start_is_grey():

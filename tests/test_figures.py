@@ -15,6 +15,7 @@ from emcore.figures.style import Look
 from emcore.matching import match
 from emcore.models import GaussianMixture, KMeans
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
+from emcore.report import number
 from emcore.scene import mix
 from tests.test_scene import collapsing, one_dimensional, two_dimensional
 
@@ -47,7 +48,8 @@ def test_means_and_trails_follow_the_parameters(make):
     assert stepped.n_positions == history.n_positions
     for position in positions_of(history):
         figure, t = stepped.at(position), position // 2
-        means = trace(figure, "Means")
+        means, ground = trace(figure, "Means"), trace(figure, "Means ground")
+        assert (ground.x == means.x).all() and (ground.y == means.y).all()
         assert means.x.tolist() == history.parameters[t].means[:, 0].tolist()
         if means.y.any():
             assert means.y.tolist() == history.parameters[t].means[:, 1].tolist()
@@ -83,7 +85,7 @@ def test_densities_are_weighted_and_sum_to_1():
         for k in range(2):
             curve = trace(figure, f"Component {k + 1}")
             density = theta.weights[k] * norm.pdf(curve.x, theta.means[k, 0], sds[k])
-            np.testing.assert_allclose(curve.y, density, rtol=1e-12)
+            np.testing.assert_allclose(curve.y[1:-1], density[1:-1], rtol=1e-12)
         total = trace(figure, "Sum of components")
         assert np.trapezoid(total.y, total.x) == pytest.approx(1, abs=2e-3)
     bars = trace(stepped.figure, "Histogram")
@@ -108,10 +110,10 @@ def test_ellipses_lie_at_1_and_2_sd():
     (two_dimensional, GaussianMixtureParameters([1.0], [[0.0, 1.0]], [np.eye(2)])),
 ])  # fmt: skip
 def test_truth_is_dashed_in_the_colour_of_the_component_that_stands_for_it(make, truth):
-    assert not traces(mixture_figure(make()).figure, "True components")
+    assert not traces(mixture_figure(make()).figure, "Truth (dashed)")
     history = make()
     figure = mixture_figure(history, truth=truth).figure
-    assert trace(figure, "True components").showlegend
+    assert trace(figure, "Truth (dashed)").showlegend
     partners = match(history.parameters[-1], truth)
     for component, true in enumerate(partners.tolist()):
         if true >= 0:
@@ -139,6 +141,52 @@ def test_axes_stay_and_cover_everything(make):
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
     assert layout.height and layout.uirevision
     assert layout.uirevision == mixture_figure(make(), trails=False).figure.layout.uirevision
+
+
+@pytest.mark.parametrize("make", [one_dimensional, two_dimensional])
+def test_another_start_keeps_zoom_and_axes(make):
+    X = make().X
+    model = GaussianMixture(2)
+    layouts = [
+        mixture_figure(run(model, X, model.initialize(X, np.random.default_rng(seed)))).figure.layout
+        for seed in range(3)
+    ]
+    assert len({layout.uirevision for layout in layouts}) == 1
+    assert len({(layout.xaxis.range, layout.yaxis.range) for layout in layouts}) == 1
+
+
+def test_one_scale_leaves_the_ranges_alone():
+    layout = mixture_figure(two_dimensional()).figure.layout
+    assert layout.yaxis.scaleanchor == "x"
+    assert layout.xaxis.constrain == layout.yaxis.constrain == "domain"
+
+
+def test_a_mean_stands_out_from_its_points_on_both_grounds():
+    figure = mixture_figure(two_dimensional()).figure
+    names = [curve.name for curve in figure.data]
+    assert names.index("Means") == names.index("Means ground") + 1
+    ground, means = trace(figure, "Means ground").marker, trace(figure, "Means").marker
+    assert ground.symbol == means.symbol and ground.line.width > means.line.width
+    assert contrast(ground.line.color, LIGHT) > 10 and contrast("#ffffff", DARK) > 10
+
+
+def test_few_points_have_no_bars():
+    X = np.array([[1.0], [2.0], [3.0]])
+    model = GaussianMixture(2)
+    stepped = mixture_figure(run(model, X, model.from_means(X, [[1.0], [3.0]]), max_iter=2))
+    assert not traces(stepped.figure, "Histogram")
+    assert stepped.description.startswith("Strip of 3 points")
+
+
+def test_notes_stand_above_the_plot_and_below_the_legend():
+    few, many = (mixture_figure(two_dimensional(n_samples=n, max_iter=1)).figure.layout for n in (100, 2500))
+    assert not few.annotations
+    (note,) = many.annotations
+    assert note.text == "2,000 of 2,500 points are drawn; all are used."
+    assert (note.yref, note.y, note.yanchor) == ("paper", 1, "bottom")
+    room = (many.legend.y - 1) * 300  # the plotting area is at least as high
+    assert many.legend.yanchor == "bottom" and room > 1.2 * note.font.size
+    assert many.legend.y > few.legend.y
 
 
 def test_density_ticks_begin_at_0():
@@ -207,12 +255,22 @@ def test_names_from_outside_are_text_and_nothing_else():
 
 def test_descriptions_say_the_real_numbers():
     history = two_dimensional()
-    said = mixture_figure(history, axes=("width", "length")).description
-    mean, weight = history.parameters[-1].means[1], history.parameters[-1].weights[1]
-    assert "200 points, width and length" in said and "6 iterations" in said
-    assert f"component 2 has weight {weight:.2f} and mean ({mean[0]:.3g}, {mean[1]:.3g})" in said
+    stepped = mixture_figure(history, axes=("width", "length"))
+    low, high = stepped.figure.layout.xaxis.range
+    for words in ("200 points", "each of 3 components", "6 iterations", f"width from {number(low)} to {number(high)}"):
+        assert words in stepped.description
     said = objective_figure(history).description
-    assert f"{history.objective[0]:.2f} to {history.objective[-1]:.2f} in 6 iterations" in said
+    assert f"over 6 iterations, from {number(history.objective[0])} at the start" in said
+
+
+@pytest.mark.parametrize("make", HISTORIES)
+def test_descriptions_do_not_give_away_the_end(make):
+    history = make()
+    for stepped in (mixture_figure(history), objective_figure(history)):
+        assert stepped.description.endswith("The sentence and the tables below follow the slider.")
+        assert number(history.objective[-1]) not in stepped.description
+        assert history.reason not in stepped.description
+        assert "-" not in re.sub("Log-likelihood", "", stepped.description), "minus signs are minus signs"
 
 
 def test_a_projector_makes_everything_larger():
@@ -220,7 +278,7 @@ def test_a_projector_makes_everything_larger():
     usual, large = (mixture_figure(history, look=Look(projector)).figure for projector in (False, True))
     assert large.layout.font.size >= 18 and large.layout.xaxis.tickfont.size >= 18
     assert large.layout.legend.font.size >= 18
-    for name in ("Points", "Means"):
+    for name in ("Points", "Means", "Means ground"):
         assert trace(large, name).marker.size > trace(usual, name).marker.size
     assert trace(large, "Component 1, 1 sd").line.width > trace(usual, "Component 1, 1 sd").line.width
 
@@ -239,6 +297,39 @@ def test_objective_curve_is_the_history_and_bold_so_far():
     low, high = stepped.figure.layout.yaxis.range
     assert low < history.objective.min() and high > history.objective.max()
     assert stepped.figure.layout.yaxis.title.text == "Log-likelihood (nats)"
+
+
+@pytest.mark.parametrize("projector", [False, True])
+@pytest.mark.parametrize("n_iterations", [1, 6, 60])
+def test_the_place_is_not_cut_by_the_axes(projector, n_iterations):
+    stepped = objective_figure(two_dimensional(max_iter=n_iterations), look=Look(projector))
+    low, high = stepped.figure.layout.xaxis.range
+    marker = trace(stepped.figure, "Now").marker
+    narrowest = 240  # pixels of the plotting area on a phone
+    assert -low / (high - low) * narrowest > 0.5 * marker.size
+    assert (high - n_iterations) / (high - low) * narrowest > 0.5 * marker.size
+
+
+def test_a_start_below_the_picture_is_marked_and_said():
+    history = two_dimensional(max_iter=30)
+    assert history.objective[1] - history.objective[0] > 0.5 * np.ptp(history.objective), "the case in question"
+    stepped = objective_figure(history, half_steps=True)
+    low, high = stepped.figure.layout.yaxis.range
+    for position in range(history.n_positions):
+        now = trace(stepped.at(position), "Now")
+        assert low < now.y[0] < high
+        assert list(now.marker.symbol) == ["triangle-down" if position < 2 else "circle"]
+    assert number(history.objective[0]) in stepped.figure.layout.annotations[0].text
+    assert not objective_figure(history).figure.layout.annotations
+
+
+def test_an_objective_that_moves_by_rounding_alone_is_level():
+    X = two_dimensional().X
+    model = GaussianMixture(3)
+    history = run(model, X, model.from_means(X, np.repeat(X.mean(axis=0)[None], 3, axis=0)), max_iter=3, tol=0)
+    assert np.ptp(history.objective) < 1e-9
+    low, high = objective_figure(history).figure.layout.yaxis.range
+    assert high - low > 1e-3 * abs(history.objective[0])
 
 
 def test_a_click_on_the_curve_jumps_to_the_e_step():
@@ -265,8 +356,8 @@ def test_lower_bound_is_a_staircase_between_the_iterations():
             assert history.objective[t - 1] < bound < history.objective[t]
         figure = stepped.at(position)
         assert len(trace(figure, "Lower bound").x) == position + 1
-        assert trace(figure, "Now").y[0] == bound
-    assert trace(stepped.at(0), "Now").y[0] == history.objective[0]
+        if position > 1:
+            assert trace(figure, "Now").y[0] == bound
 
 
 def test_the_last_part_can_be_seen_closely():

@@ -1,6 +1,7 @@
 """What pictures draw, against densities, distances and colours computed otherwise."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,18 @@ from emcore.em import run
 from emcore.figures import style
 from emcore.models import GaussianMixture
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
-from emcore.scene import MAX_POINTS, contour_lines, ellipses, histogram, log_density, mix, scene, shown_rows
+from emcore.scene import (
+    MAX_POINTS,
+    climb,
+    contour_lines,
+    covering,
+    ellipses,
+    histogram,
+    log_density,
+    mix,
+    scene,
+    shown_rows,
+)
 from tests.textbook import log_joint
 
 
@@ -46,7 +58,8 @@ def test_component_curves_are_weighted_densities():
         for k in range(2):
             sd = np.sqrt(theta.covariances[k, 0, 0])
             density = theta.weights[k] * norm.pdf(curves.component_x[t, k], theta.means[k, 0], sd)
-            np.testing.assert_allclose(curves.component_y[t, k], density, rtol=1e-12)
+            np.testing.assert_allclose(curves.component_y[t, k, 1:-1], density[1:-1], rtol=1e-12)
+    assert (curves.component_y[..., [0, -1]] == 0).all(), "lines begin and end on the axis"
 
 
 def test_sum_is_the_density_of_the_mixture_and_has_area_1():
@@ -139,7 +152,7 @@ def test_few_points_are_all_shown_and_many_a_fixed_choice():
 def test_a_choice_of_points_is_said_and_coloured_as_itself():
     history = two_dimensional(n_samples=500)
     drawn = draw(history, max_points=100)
-    assert drawn.notes == ("100 of 500 points drawn, all fitted.",)
+    assert drawn.notes == ("100 of 500 points are drawn; all are used.",)
     assert (drawn.points == history.X[drawn.rows]).all()
     everything = draw(history)
     assert everything.notes == ()
@@ -147,7 +160,7 @@ def test_a_choice_of_points_is_said_and_coloured_as_itself():
 
 
 @pytest.mark.parametrize("make", [one_dimensional, two_dimensional, collapsing])
-def test_ranges_cover_data_and_means_during_the_whole_run(make):
+def test_ranges_cover_the_data_and_all_means_that_start_among_them(make):
     history = make()
     drawn = draw(history)
     ranges = [drawn.x_range, drawn.y_range][: drawn.n_features]
@@ -156,11 +169,72 @@ def test_ranges_cover_data_and_means_during_the_whole_run(make):
         assert high > max(history.X[:, axis].max(), drawn.means[..., axis].max())
 
 
-def test_a_mean_far_outside_is_covered():
+@pytest.mark.parametrize("make", [one_dimensional, two_dimensional])
+def test_another_start_or_number_of_components_moves_no_axis(make):
+    X = make().X
+    axes = set()
+    for n_components, seed in itertools.product((1, 4), range(3)):
+        model = GaussianMixture(n_components)
+        drawn = draw(run(model, X, model.initialize(X, np.random.default_rng(seed)), max_iter=20))
+        axes.add((drawn.x_range, drawn.y_range, drawn.equal_scale))
+    assert len(axes) == 1
+
+
+def test_a_start_outside_moves_no_axis_and_is_said():
     X = np.linspace(0, 1, 20)[:, None]
-    model = GaussianMixture(2)
-    drawn = draw(run(model, X, model.from_means(X, [[0.5], [30.0]]), max_iter=2))
-    assert drawn.x_range[1] > 30
+    model = GaussianMixture(3)
+    inside, one, two = (
+        draw(run(model, X, model.from_means(X, means), max_iter=2))
+        for means in ([[0.4], [0.5], [0.6]], [[0.4], [30.0], [0.5]], [[-9.0], [0.5], [30.0]])
+    )
+    assert inside.x_range == one.x_range == two.x_range
+    assert inside.notes == ()
+    assert one.notes == ("Component 2 starts outside the picture.",)
+    assert two.notes == ("Components 1 and 3 start outside the picture.",)
+
+
+def test_one_dimensional_axes_leave_room_for_the_tails():
+    history = one_dimensional(max_iter=50)
+    curves = draw(history).curves
+    x_range = draw(history).x_range
+    outside = (curves.sum_x[-1] < x_range[0]) | (curves.sum_x[-1] > x_range[1])
+    assert curves.sum_y[-1][outside].max(initial=0) < 0.02 * curves.sum_y[-1].max()
+
+
+def test_few_points_have_no_histogram_and_room_for_their_components():
+    X = np.array([[1.0], [2.0], [3.0]])
+    start = GaussianMixtureParameters([0.5, 0.5], [[1.0], [3.0]], [[[1.0]], [[1.0]]])
+    drawn = draw(run(GaussianMixture(2), X, start, max_iter=4, tol=0))
+    assert len(drawn.curves.bin_heights) == 0
+    assert drawn.x_range[0] < 0 and drawn.x_range[1] > 4
+    assert 0.5 * drawn.curves.ceiling < drawn.curves.sum_y.max() < drawn.curves.ceiling
+
+
+@pytest.mark.parametrize("X", [[[4.0]], [[4.0]] * 30, [[1e9]] * 3])
+def test_data_without_spread_show_their_components_in_full(X):
+    X = np.array(X)
+    model = GaussianMixture(1)
+    drawn = draw(run(model, X, model.initialize(X, np.random.default_rng(0)), max_iter=0))
+    assert drawn.x_range == (X[0, 0] - 3.5, X[0, 0] + 3.5)
+    assert len(drawn.curves.bin_heights) == 0
+    assert 0.5 * drawn.curves.ceiling < drawn.curves.sum_y.max() < drawn.curves.ceiling
+
+
+def test_a_narrow_truth_does_not_hide_the_data():
+    truth = GaussianMixtureParameters([1.0], [[0.0]], [[[1e-12]]])
+    curves = draw(one_dimensional(), truth=truth).curves
+    assert curves.bin_heights.max() > 0.25 * curves.ceiling
+    assert curves.truth_y.max() <= 1000 * curves.ceiling
+
+
+@pytest.mark.parametrize("stretch", [0.4, 1, 2.4])
+def test_one_scale_has_a_shape_that_screens_have_room_for(stretch):
+    history = two_dimensional()
+    X = history.X * [stretch, 1]
+    drawn = draw(run(history.model, X, history.model.initialize(X, np.random.default_rng(0)), max_iter=1))
+    assert drawn.equal_scale
+    aspect = np.ptp(drawn.x_range) / np.ptp(drawn.y_range)
+    assert 1.3 * (1 - 1e-9) <= aspect <= 1.6 * (1 + 1e-9)
 
 
 def test_a_collapse_is_cut_off_at_a_ceiling_that_leaves_the_data_in_view():
@@ -198,7 +272,8 @@ def test_truth_has_its_own_shapes():
     assert drawn.x_range[1] > 20
     truth = GaussianMixtureParameters([0.3, 0.7], [[-2.0], [3.0]], [[[0.25]], [[1.0]]])
     curves = draw(one_dimensional(), truth=truth).curves
-    np.testing.assert_allclose(curves.truth_y[0], 0.3 * norm.pdf(curves.truth_x[0], -2, 0.5), rtol=1e-12)
+    density = 0.3 * norm.pdf(curves.truth_x[0], -2, 0.5)
+    np.testing.assert_allclose(curves.truth_y[0, 1:-1], density[1:-1], rtol=1e-12)
 
 
 def test_contour_lines_lie_where_the_density_is_level():
@@ -216,6 +291,61 @@ def test_contour_lines_lie_where_the_density_is_level():
         assert len(ends) > 50 and off.max() < 0.1 and np.median(off) < 0.01
     pieces = lines[-1].reshape(-1, 3, 2)
     assert np.isnan(pieces[:, 2]).all(), "every piece ends with a gap"
+
+
+@pytest.mark.parametrize("ranges", [{}, {"x_range": (-2.0, 2.0), "y_range": (-30.0, 1.0)}])
+def test_contour_lines_end_at_the_edge_of_the_picture_only(ranges):
+    history = two_dimensional()
+    drawn = draw(history)
+    x_range, y_range = ranges.get("x_range", drawn.x_range), ranges.get("y_range", drawn.y_range)
+    for line in contour_lines(drawn, history, **ranges):
+        ends = line[~np.isnan(line[:, 0])].round(9)
+        places, counts = np.unique(ends, axis=0, return_counts=True)
+        loose = places[counts % 2 == 1]
+        on_edge = np.isclose(loose[:, :1], x_range).any(axis=1) | np.isclose(loose[:, 1:], y_range).any(axis=1)
+        assert on_edge.all()
+
+
+def test_rounding_does_not_fill_a_picture():
+    low, high = covering(np.array([-2133.1, -2133.1 + 9e-13]))
+    assert high - low == pytest.approx(2 * 2.1331, rel=1e-3)
+    assert covering(np.array([5.0])) == (5 - 0.005, 5 + 0.005)
+    assert covering(np.array([1.0, np.nan, 2.0])) == pytest.approx((0.94, 2.06))
+
+
+def climbing(objective):
+    """A stand-in for a history: these objectives, and bounds halfway between them."""
+    objective = np.array(objective)
+    halfway = (objective[:-1] + objective[1:]) / 2
+    bounds = np.concatenate([[np.nan, objective[0]], np.column_stack([halfway, objective[1:]]).ravel()])
+    return SimpleNamespace(
+        objective=objective, lower_bounds=bounds, n_iterations=len(objective) - 1, n_positions=2 * len(objective)
+    )
+
+
+def test_a_first_gain_that_dwarfs_the_rest_leaves_the_picture_of_half_steps():
+    history = climbing([-1300, -1100, -1090, -1080, -1070, -1060])
+    shown = climb(history, half_steps=True)
+    low, high = shown.y_range
+    assert low < -1200 < -1060 < high
+    assert low > -1300
+    assert shown.below.tolist() == [True, True] + 10 * [False]
+    assert (shown.heights[:2] > low).all() and (shown.heights[:2] < -1200).all(), "at the lower edge"
+    assert shown.heights[2:].tolist() == history.lower_bounds[2:].tolist()
+    assert shown.note == "Iteration 0 is below: −1,300.00"
+
+
+@pytest.mark.parametrize(("objective", "half_steps"), [
+    ([-1300, -1100, -1090, -1080, -1070, -1060], False),
+    ([-1300, -1100, -1090, -1080, -1070], True),
+    ([-1300, -1250, -1200, -1150, -1100, -1050], True),
+    ([-1300], True),
+])  # fmt: skip
+def test_otherwise_the_whole_climb_is_in_the_picture(objective, half_steps):
+    history = climbing(objective)
+    shown = climb(history, half_steps=half_steps)
+    assert shown.y_range[0] < min(objective) <= max(objective) < shown.y_range[1]
+    assert not shown.below.any() and shown.note == ""
 
 
 def test_what_cannot_be_drawn_is_refused_in_words():

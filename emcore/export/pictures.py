@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal, cast
@@ -13,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,7 +24,8 @@ from emcore.em import History
 from emcore.figures import style
 from emcore.figures.style import Look
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
-from emcore.scene import scene
+from emcore.report import number
+from emcore.scene import climb, contour_lines, scene
 
 DPI: Final = 100  # of an animation; a PNG has twice as many
 POINTS_PER_PIXEL: Final = 72 / DPI
@@ -40,6 +43,7 @@ def picture(
     look: Look = style.DEFAULT_LOOK,
     truth: GaussianMixtureParameters | None = None,
     axes: tuple[str, ...] = ("x", "y"),
+    contours: bool = False,
     half_steps: bool = False,
     format: Literal["png", "pdf"] = "png",
 ) -> bytes:
@@ -57,6 +61,8 @@ def picture(
         What made the data, drawn dashed.
     axes : tuple of str
         What the features are called.
+    contours : bool
+        In two dimensions, also lines of equal density of the whole mixture.
     half_steps : bool
         Also draw the lower bound.
     format : "png" or "pdf"
@@ -71,7 +77,7 @@ def picture(
         raise ValueError(f"format must be png or pdf, got {format!r}")
     _check_positions(history, [position])
     with _DRAWING:
-        panels = _Panels(history, look=look, truth=truth, axes=axes, half_steps=half_steps)
+        panels = _Panels(history, look=look, truth=truth, axes=axes, contours=contours, half_steps=half_steps)
         panels.show(position)
         file = io.BytesIO()
         metadata = {"CreationDate": None} if format == "pdf" else {"Software": None}
@@ -85,6 +91,7 @@ def animation(
     look: Look = style.DEFAULT_LOOK,
     truth: GaussianMixtureParameters | None = None,
     axes: tuple[str, ...] = ("x", "y"),
+    contours: bool = False,
     half_steps: bool = False,
     positions: Sequence[int] | None = None,
     max_frames: int = 120,
@@ -95,7 +102,7 @@ def animation(
 
     Parameters
     ----------
-    history, look, truth, axes, half_steps
+    history, look, truth, axes, contours, half_steps
         As for `picture`.
     positions : sequence of int, optional
         What to show, in half-steps; by default every iteration, or with `half_steps` every half-step.
@@ -121,7 +128,9 @@ def animation(
     if len(frames) < len(positions):
         remark = f"{len(frames)} of {len(positions):,} steps shown."
     with _DRAWING:
-        panels = _Panels(history, look=look, truth=truth, axes=axes, half_steps=half_steps, remark=remark)
+        panels = _Panels(
+            history, look=look, truth=truth, axes=axes, contours=contours, half_steps=half_steps, remark=remark
+        )
         canvas = _Canvas(panels)
         # One palette for all frames: then a frame stores only what differs from the one before.
         samples = [canvas.draw(frames[i]) for i in sorted({0, len(frames) // 3, len(frames) - 1})]
@@ -154,6 +163,7 @@ class _Panels:
         look: Look,
         truth: GaussianMixtureParameters | None,
         axes: tuple[str, ...],
+        contours: bool = False,
         half_steps: bool,
         remark: str = "",
     ) -> None:
@@ -164,29 +174,39 @@ class _Panels:
         remark = "\n".join([*self.scene.notes, remark]).strip()
         self.font = 0.75 * look.font_size
         self.line = look.line_width * POINTS_PER_PIXEL
-        self.figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+        self.climb = climb(history, half_steps=half_steps)
+        self.figure = Figure(figsize=SIZE, dpi=DPI, layout=ConstrainedLayoutEngine(wspace=0.06))
         data, curve = self.figure.subplots(1, 2, width_ratios=(3, 2))
         self.moving: list[Artist] = []
         self._style(data, axes[0], axes[1] if self.scene.n_features == 2 else "Density")
         self._style(curve, "Iteration", style.objective_title(history))
         # An empty title keeps the place of the caption, which moves with the position, and of the legend.
-        n_entries = self.scene.n_components + (self.scene.n_features == 1) + (truth is not None)
-        legend_lines = -(-n_entries // LEGEND_COLUMNS)
-        self.figure.suptitle("\n" * legend_lines + " ", fontsize=1.15 * self.font)
+        contours = contours and self.scene.n_features == 2
+        n_entries = self.scene.n_components + (self.scene.n_features == 1) + (truth is not None) + contours
+        n_lines = max(-(-n_entries // LEGEND_COLUMNS), 1 + remark.count("\n"))
+        self.figure.suptitle("\n" * n_lines + " ", fontsize=1.15 * self.font)
         self.caption = self.figure.text(
             0.012, 0.985, "", fontsize=1.15 * self.font, verticalalignment="top", parse_math=False
         )
         self.moving.append(self.caption)
-        self.figure.text(0.99, 0.92, remark, fontsize=0.85 * self.font, color="#666666", ha="right", va="top")
+        small: dict[str, Any] = {"fontsize": 0.85 * self.font, "color": "#666666", "transform": curve.transAxes}
+        curve.text(1, 1.02, remark, ha="right", va="bottom", in_layout=False, **small)
         self._points(data)
         if self.scene.curves is not None:
             self._densities(data)
         else:
             self._ellipses(data)
+        if contours:
+            look_of_contours = {"color": style.NEUTRAL, "linewidth": 0.5 * self.line, "alpha": 0.7, "zorder": 1.5}
+            (contour,) = data.plot([], [], label="Density of the mixture", **look_of_contours)
+            self.moving.append(contour)
         self._means(data)
         self._legend(data)
         self._objective(curve)
         self._settle(data)
+        if contours:  # they cover what is shown, and that is settled only now
+            lines = contour_lines(self.scene, history, x_range=data.get_xlim(), y_range=data.get_ylim())
+            self.lines.append((contour, lines[..., 0], lines[..., 1]))
 
     def show(self, position: int) -> None:
         """Put every moving artist where it belongs."""
@@ -198,23 +218,20 @@ class _Panels:
         for k, trail in enumerate(self.trails):
             trail.set_data(drawn.means[: t + 1, k, 0], self._trail_y(k, t))
         for k, mean in enumerate(self.mean_markers):
-            mean.set_data([drawn.means[t, k, 0]], [drawn.means[t, k, 1] if drawn.n_features == 2 else 0.0])
+            place = [drawn.means[t, k, 0]], [drawn.means[t, k, 1] if drawn.n_features == 2 else 0.0]
+            mean.set_data(*place)
+            self.mean_grounds[k].set_data(*place)
         self.climbed.set_data(np.arange(t + 1), history.objective[: t + 1])
-        height = float(history.objective[t])
-
-        def number(value: float) -> str:
-            return f"{value:,.3f}".replace("-", "−")
-
         step = "start" if position == 0 else "after the E-step" if position % 2 else "after the M-step"
         caption = f"Iteration {t} of {history.n_iterations}, {step}"
-        caption += f"    {history.model.objective_name} {number(height)}"
+        caption += f"    {history.model.objective_name} {number(float(history.objective[t]), 3)}"
         if self.half_steps:
             bound = history.lower_bounds
             self.stairs.set_data(np.arange(1, position + 1) // 2, bound[1 : position + 1])
             if position:
-                height = float(bound[position])
-                caption += f"    Lower bound {number(height)}"
-        self.now.set_data([t], [height])
+                caption += f"    Lower bound {number(float(bound[position]), 3)}"
+        self.now.set_data([t], [self.climb.heights[position]])
+        self.now.set_marker("v" if self.climb.below[position] else "o")
         self.caption.set_text(caption)
 
     def _style(self, panel: Axes, x_title: str, y_title: str) -> None:
@@ -266,8 +283,9 @@ class _Panels:
     def _densities(self, panel: Axes) -> None:
         drawn, curves = self.scene, self.scene.curves
         assert curves is not None
-        widths = np.diff(curves.bin_edges)
-        panel.bar(curves.bin_edges[:-1] + widths / 2, curves.bin_heights, widths, color=style.NEUTRAL, alpha=0.3)
+        if len(curves.bin_heights):
+            widths = np.diff(curves.bin_edges)
+            panel.bar(curves.bin_edges[:-1] + widths / 2, curves.bin_heights, widths, color=style.NEUTRAL, alpha=0.3)
         panel.axhline(0, color="#999999", linewidth=0.8)
         panel.set(xlim=drawn.x_range, ylim=drawn.y_range)
         panel.set_yticks([tick for tick in panel.get_yticks() if 0 <= tick <= curves.ceiling])
@@ -296,7 +314,7 @@ class _Panels:
                 self._line(panel, x, y, **look)
 
     def _truth(self, panel: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-        panel.plot([], [], "--", color=style.NEUTRAL, linewidth=0.8 * self.line, label="True components")
+        panel.plot([], [], "--", color=style.NEUTRAL, linewidth=0.8 * self.line, label="Truth (dashed)")
         for stand_in, across, up in zip(self.scene.stands_for, x, y, strict=True):
             colour = style.COMPONENT_COLOURS[stand_in] if stand_in >= 0 else style.NEUTRAL
             self.moving += panel.plot(across, up, "--", zorder=2, color=colour, linewidth=0.8 * self.line)
@@ -304,10 +322,14 @@ class _Panels:
     def _means(self, panel: Axes) -> None:
         self.trails: list[Line2D] = []
         self.mean_markers: list[Line2D] = []
+        self.mean_grounds: list[Line2D] = []
         for k in range(self.scene.n_components):
             colour = style.COMPONENT_COLOURS[k]
             self.trails += panel.plot([], [], color=colour, linewidth=0.8 * self.line)
             size = self.look.mean_size * POINTS_PER_PIXEL
+            edge = self.look.mean_edge * POINTS_PER_PIXEL
+            ground: dict[str, Any] = {"color": style.MEAN_GROUND, "markeredgewidth": 2.2 * edge}
+            self.mean_grounds += panel.plot([], [], "X", markersize=size, zorder=4.9, **ground)
             self.mean_markers += panel.plot(
                 [],
                 [],
@@ -315,10 +337,10 @@ class _Panels:
                 color=colour,
                 markersize=size,
                 markeredgecolor="white",
-                markeredgewidth=1.2,
+                markeredgewidth=edge,
                 zorder=5,
             )
-        self.moving += self.trails + self.mean_markers
+        self.moving += self.trails + self.mean_grounds + self.mean_markers
 
     def _trail_y(self, component: int, t: int) -> NDArray[np.float64]:
         drawn = self.scene
@@ -378,22 +400,34 @@ class _Panels:
         iterations = np.arange(history.n_iterations + 1)
         panel.plot(iterations, history.objective, color=colour, linewidth=self.line, alpha=0.35)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.ticklabel_format(axis="y", useOffset=False)
+        panel.yaxis.set_major_formatter(_Thousands())
         (self.climbed,) = panel.plot([], [], color=colour, linewidth=1.2 * self.line)
         self.moving.append(self.climbed)
         if self.half_steps:
-            bound = history.lower_bounds[1:]
-            panel.update_datalim(np.column_stack([np.arange(1, history.n_positions) // 2, bound]))
-            panel.autoscale_view()
             look: dict[str, Any] = {"color": style.BOUND, "linewidth": 0.8 * self.line}
             (self.stairs,) = panel.plot([], [], "o-", markersize=1.2 * self.line, label="Lower bound", **look)
             self.moving.append(self.stairs)
-            panel.legend(loc="lower right", frameon=False, fontsize=0.85 * self.font)  # where no curve goes
+            # Where no curve goes.
+            panel.legend(loc="lower right", bbox_to_anchor=(1, 0.06), frameon=False, fontsize=0.85 * self.font)
+            note: dict[str, Any] = {"fontsize": 0.85 * self.font, "ha": "right", "transform": panel.transAxes}
+            panel.text(0.98, 0.03, self.climb.note, color="#444444", **note)
         (self.now,) = panel.plot(
-            [], [], "o", color=colour, markersize=0.6 * self.look.mean_size, markeredgecolor="white"
+            [], [], "o", color=colour, markersize=0.6 * self.look.now_size, markeredgecolor="white"
         )
         self.moving.append(self.now)
-        panel.set(xlim=panel.get_xlim(), ylim=panel.get_ylim())  # as they are for the whole run
+        margin = self.look.now_size / 300 * max(history.n_iterations, 1)
+        panel.set(xlim=(-margin, history.n_iterations + margin), ylim=self.climb.y_range)
+
+
+class _Thousands(ScalarFormatter):
+    """Numbers in full, with separators as on the screen."""
+
+    def __init__(self) -> None:
+        super().__init__(useOffset=False)
+        self.set_scientific(False)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return re.sub(r"\d+", lambda whole: f"{int(whole[0]):,}", super().__call__(x, pos), count=1)
 
 
 class _Canvas:

@@ -13,6 +13,7 @@ from emcore.figures import style
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
+from emcore.report import number as written
 from emcore.scene import Scene, contour_lines, scene
 
 LONG_LEGEND = 5  # with more components only the first is named in full: a phone has no room for ten
@@ -81,7 +82,7 @@ def mixture_figure(
     build.means()
     build.legend()
     if drawn.notes:
-        layout["annotations"] = [_note(" ".join(drawn.notes), look)]
+        _note(layout, drawn.notes, look)
     figure = go.Figure({"data": build.traces, "layout": layout})
     by_name = {trace["name"]: number for number, trace in enumerate(build.traces)}
     return SteppedFigure(
@@ -134,6 +135,8 @@ class _Builder:
         """Bars of all points."""
         curves = self.scene.curves
         assert curves is not None
+        if not len(curves.bin_heights):
+            return
         widths = np.diff(curves.bin_edges)
         self.add(
             "Histogram",
@@ -180,6 +183,7 @@ class _Builder:
         curves = self.scene.curves
         assert curves is not None
         hover = f"{self.titles[0]} %{{x:.4g}}<br>density %{{y:.3g}}"
+        # "simplify" would let Plotly drop points, and a steep curve then sinks below 0.
         if curves.truth_x is not None and curves.truth_y is not None:
             for true, (x, y) in enumerate(zip(curves.truth_x, curves.truth_y, strict=True)):
                 self._truth(true, x, y)
@@ -188,7 +192,7 @@ class _Builder:
             curves.sum_x,
             curves.sum_y,
             showlegend=True,
-            line={"color": style.NEUTRAL, "width": 1.8 * self.look.line_width},
+            line={"color": style.NEUTRAL, "width": 1.8 * self.look.line_width, "simplify": False},
             opacity=0.7,
             hovertemplate=hover,
         )
@@ -198,7 +202,7 @@ class _Builder:
                 curves.component_x[:, k],
                 curves.component_y[:, k],
                 legendgroup=f"{k}",
-                line={"color": style.COMPONENT_COLOURS[k], "width": self.look.line_width},
+                line={"color": style.COMPONENT_COLOURS[k], "width": self.look.line_width, "simplify": False},
                 hovertemplate=hover,
             )
 
@@ -259,24 +263,34 @@ class _Builder:
         """The means, above everything else."""
         drawn = self.scene
         place = "%{x:.4g}" if drawn.n_features == 1 else "(%{x:.4g}, %{y:.4g})"
-        number = self.add(
+        colours = list(style.COMPONENT_COLOURS[: drawn.n_components])
+        edge = self.look.mean_edge
+        self._crosses(
+            "Means ground",
+            {"color": style.MEAN_GROUND, "line": {"color": style.MEAN_GROUND, "width": 2.2 * edge}},
+            hoverinfo="skip",
+        )
+        self._crosses(
             "Means",
-            mode="markers",
-            x=drawn.means[0, :, 0],
-            y=np.zeros(drawn.n_components) if drawn.n_features == 1 else drawn.means[0, :, 1],
+            {"color": colours, "line": {"color": "white", "width": edge}},
             text=[f"Component {k + 1}" for k in range(drawn.n_components)],
-            marker={
-                "symbol": "x",
-                "size": self.look.mean_size,
-                "color": list(style.COMPONENT_COLOURS[: drawn.n_components]),
-                "opacity": 1,
-                "line": {"color": "white", "width": 2},
-            },
             hovertemplate=f"%{{text}}<br>mean {place}<extra></extra>",
         )
-        self.follow(number, "x", drawn.means[:, :, 0])
-        if drawn.n_features == 2:
-            self.follow(number, "y", drawn.means[:, :, 1])
+
+    def _crosses(self, name: str, marker: dict[str, Any], **trace: Any) -> None:
+        """A cross on each mean."""
+        means = self.scene.means
+        number = self.add(
+            name,
+            mode="markers",
+            x=means[0, :, 0],
+            y=np.zeros(means.shape[1]) if means.shape[2] == 1 else means[0, :, 1],
+            marker={"symbol": "x", "size": self.look.mean_size, "opacity": 1, **marker},
+            **trace,
+        )
+        self.follow(number, "x", means[:, :, 0])
+        if means.shape[2] == 2:
+            self.follow(number, "y", means[:, :, 1])
 
     def legend(self) -> None:
         """An empty trace for each component: the legend shows its line and its marker together."""
@@ -295,7 +309,7 @@ class _Builder:
             )
         if self.scene.stands_for:
             self.add(
-                "True components",
+                "Truth (dashed)",
                 mode="lines",
                 x=[None],
                 y=[None],
@@ -351,13 +365,18 @@ def _one_dimensional_layout(drawn: Scene, look: Look, titles: list[str]) -> dict
 
 
 def _two_dimensional_layout(drawn: Scene, look: Look, titles: list[str]) -> dict[str, Any]:
+    # One scale takes room from the plotting area and not from the ranges, which would then depend on the screen.
+    across: dict[str, Any] = {"constrain": "domain", "constraintoward": "left"} if drawn.equal_scale else {}
+    one_scale: dict[str, Any] = {}
+    if drawn.equal_scale:
+        one_scale = {"scaleanchor": "x", "constrain": "domain", "constraintoward": "top"}
     return style.layout(
         look,
         x_title=titles[0],
         y_title=titles[1],
         revision=f"{drawn.x_range}{drawn.y_range}",
-        xaxis={"range": drawn.x_range},
-        yaxis={"range": drawn.y_range, **({"scaleanchor": "x"} if drawn.equal_scale else {})},
+        xaxis={"range": drawn.x_range, **across},
+        yaxis={"range": drawn.y_range, **one_scale},
     )
 
 
@@ -367,31 +386,40 @@ def _round_step(top: float) -> float:
     return float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - top / 5)))
 
 
-def _note(text: str, look: Look) -> dict[str, Any]:
-    return {
-        "text": text,
-        "showarrow": False,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 1,
-        "y": 1,
-        "xanchor": "right",
-        "yanchor": "top",
-        "font": {"size": look.font_size - 1},
-    }
+def _note(layout: dict[str, Any], notes: tuple[str, ...], look: Look) -> None:
+    """What the picture leaves out, a line each, above the plotting area; the legend makes room."""
+    size = look.font_size - 1
+    layout["annotations"] = [
+        {
+            "text": "<br>".join(notes),
+            "align": "right",
+            "showarrow": False,
+            "xref": "paper",
+            "yref": "paper",
+            "x": 1,
+            "y": 1,
+            "xanchor": "right",
+            "yanchor": "bottom",
+            "borderpad": 0,
+            "font": {"size": size},
+        }
+    ]
+    layout["legend"]["y"] += (1.3 * size * len(notes) + 4) / (look.height - 100)  # of the plotting area's height
 
 
 def _description(drawn: Scene, history: History, axes: tuple[str, ...]) -> str:
-    last = history.parameters[-1]
-    parts = []
-    for k in range(drawn.n_components):
-        place = ", ".join(f"{coordinate:.3g}" for coordinate in last.means[k])
-        place = place if drawn.n_features == 1 else f"({place})"
-        parts.append(f"component {k + 1} has weight {last.weights[k]:.2f} and mean {place}")
+    """What is to be seen, and nothing of how it ends: whoever listens steps there as well."""
+    points = f"{history.n_samples:,} point{'' if history.n_samples == 1 else 's'}"
+    ranges = (drawn.x_range, drawn.y_range)[: drawn.n_features]
+    shown = " and ".join(
+        f"{name} from {written(low)} to {written(high)}" for name, (low, high) in zip(axes, ranges, strict=False)
+    )
+    k = drawn.n_components
+    components = "one component" if k == 1 else f"each of {k} components"
     iterations = f"{drawn.n_iterations} iteration{'' if drawn.n_iterations == 1 else 's'}"
-    if drawn.n_features == 1:
-        what = f"Histogram of {history.n_samples:,} values of {axes[0]}, with the densities of the mixture"
+    if drawn.curves is not None:
+        kind = "Histogram" if len(drawn.curves.bin_heights) else "Strip"
+        what = f"{kind} of {points}, with the density of {components} and their sum"
     else:
-        pairs = f"{history.n_samples:,} points, {axes[0]} and {axes[1]}"
-        what = f"Scatter plot of {pairs}, with an ellipse for each component of the mixture"
-    return f"{what}, over {iterations}. At the end {'; '.join(parts)}."
+        what = f"Scatter plot of {points}, with two ellipses for {components}"
+    return f"{what}, over {iterations}: {shown}. The sentence and the tables below follow the slider."

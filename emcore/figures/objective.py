@@ -11,6 +11,10 @@ from emcore.em import History
 from emcore.figures import style
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
+from emcore.report import number as written
+from emcore.scene import climb
+
+NOW_SYMBOLS = ("circle", "triangle-down")  # the second one where the place lies below the picture
 
 
 def objective_figure(
@@ -47,6 +51,7 @@ def objective_figure(
     positions = np.arange(history.n_positions)
     iteration_at = positions // 2
     objective = np.asarray(history.objective)
+    place = climb(history, half_steps=half_steps, since=since)
     markers = len(iterations) - since <= 60  # more would run into each other
     hover = "Iteration %{x}<br>%{y:.3f}"
     traces: list[dict[str, Any]] = [
@@ -71,10 +76,8 @@ def objective_figure(
     ]
     tracks = [Track(1, "shown", iterations + 1, iteration_at)]
     jumps = {0: 2 * iterations + 1}
-    height = objective[iteration_at]
     if half_steps:
         bound = history.lower_bounds
-        height = np.where(positions == 0, objective[0], bound)
         number = len(traces)
         traces.append(
             {
@@ -93,54 +96,65 @@ def objective_figure(
         {
             "name": "Now",
             "x": [0],
-            "y": [height[0]],
+            "y": [place.heights[0]],
             "mode": "markers",
             "showlegend": False,
             "marker": {
-                "size": look.mean_size,
+                "size": look.now_size,
                 "color": style.OBJECTIVE,
-                "symbol": "circle",
+                "symbol": NOW_SYMBOLS[int(place.below[0])],
                 "line": {"color": "white", "width": 2},
             },
             "hoverinfo": "skip",
         }
     )
     tracks.append(Track(number, "x", iteration_at[:, None], positions))
-    tracks.append(Track(number, "y", height[:, None], positions))
-    y_range = _range(objective, height, since)
+    tracks.append(Track(number, "y", place.heights[:, None], positions))
+    if place.below.any():
+        frames = np.array([[0], [1]], dtype=np.uint8)
+        tracks.append(Track(number, "marker.symbol", frames, place.below.astype(int), NOW_SYMBOLS))
+    margin = look.now_size / 300 * max(history.n_iterations - since, 1)  # the marker fits on a phone, too
     layout = style.layout(
         look,
         x_title="Iteration",
         y_title=style.objective_title(history),
-        revision=f"{history.n_iterations} {y_range} {since}",
+        revision=f"{history.n_iterations} {place.y_range} {since}",
         xaxis={
-            "range": (
-                since - 0.03 * max(history.n_iterations - since, 1) - 0.02,
-                history.n_iterations + 0.03 * max(history.n_iterations - since, 1) + 0.02,
-            ),
+            "range": (since - margin, history.n_iterations + margin),
             **({"dtick": 1} if history.n_iterations - since <= 7 else {}),
             "tickformat": "d",
         },
-        yaxis={"range": y_range, "exponentformat": "none", "separatethousands": True},
+        yaxis={"range": place.y_range, "exponentformat": "none", "separatethousands": True},
         showlegend=half_steps,
+        annotations=[_note(place.note, look)] if place.note else [],
     )
     figure = go.Figure({"data": [{"type": "scatter", **trace} for trace in traces], "layout": layout})
     return SteppedFigure(figure, tuple(tracks), jumps=jumps, description=_description(history))
 
 
-def _range(objective: Any, height: Any, since: int) -> tuple[float, float]:
-    """What the y axis covers: objective and bound from iteration `since` on, with a margin."""
-    values = np.concatenate([objective[since:], height[2 * since + 1 :]])
-    values = values[np.isfinite(values)]
-    low, high = float(values.min()), float(values.max())
-    margin = 0.06 * (high - low) or 0.01 * abs(high) or 1.0
-    return low - margin, high + margin
+def _note(text: str, look: Look) -> dict[str, Any]:
+    """In the lower right corner, where no curve that climbs goes."""
+    return {
+        "text": text,
+        "showarrow": False,
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "font": {"size": look.font_size - 1},
+    }
 
 
 def _description(history: History) -> str:
+    """What is to be seen, and nothing of how it ends: whoever listens steps there as well."""
     name = history.model.objective_name
-    first, last = float(history.objective[0]), float(history.objective[-1])
+    first = written(float(history.objective[0]))
     if history.n_iterations == 0:
-        return f"{name} of the start: {first:.2f}. {history.reason}"
+        return f"{name} of the start: {first}. {history.reason}"
     iterations = f"{history.n_iterations} iteration{'' if history.n_iterations == 1 else 's'}"
-    return f"{name} by iteration: it climbs from {first:.2f} to {last:.2f} in {iterations}. {history.reason}"
+    return (
+        f"{name} by iteration: a curve over {iterations}, from {first} at the start. "
+        "The sentence and the tables below follow the slider."
+    )

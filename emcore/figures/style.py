@@ -44,6 +44,8 @@ COMPONENT_SYMBOLS: Final = (
 OBJECTIVE: Final = COMPONENT_COLOURS[5]
 BOUND: Final = COMPONENT_COLOURS[4]
 NEUTRAL: Final = "#808080"  # legible on white and on a dark page alike: sums, truth, what has no component
+# Around a mean's white edge: white alone stands out on a dark page, and this on a white one and among its points.
+MEAN_GROUND: Final = "#1c1c1c"
 GRID: Final = "rgba(128,128,128,0.22)"
 TRANSPARENT: Final = "rgba(0,0,0,0)"
 MAX_COMPONENTS: Final = len(COMPONENT_COLOURS)
@@ -72,9 +74,19 @@ class Look:
         return 4.5 if self.projector else 2.5
 
     @property
-    def mean_size(self) -> float:
-        """Size of the marker of a mean, in CSS pixels."""
+    def now_size(self) -> float:
+        """Size of the marker of the place in the run, in CSS pixels."""
         return 22 if self.projector else 15
+
+    @property
+    def mean_size(self) -> float:
+        """Size of the cross on a mean, in CSS pixels, without its edge."""
+        return 1.2 * self.now_size
+
+    @property
+    def mean_edge(self) -> float:
+        """Width of a mean's white edge, in CSS pixels."""
+        return 0.13 * self.now_size
 
     @property
     def height(self) -> int:
