@@ -97,6 +97,16 @@ def gains(history: History) -> NDArray[np.float64]:
     return np.where(np.abs(gained) <= ROUNDING * scale, 0.0, gained)
 
 
+def objective_text(history: History, iteration: int) -> str:
+    """The objective of theta_iteration, for a sentence."""
+    return number(float(history.objective[iteration]), _objective_digits(history))
+
+
+def _objective_digits(history: History) -> int:
+    """Of a handful of points every digit is worth checking by hand."""
+    return 4 if np.abs(history.objective).max() < 100 else 2
+
+
 def caption(history: History, position: int, *, whole: bool = False) -> str:
     """One sentence on what the half-step at `position` did, with its own numbers.
 
@@ -104,13 +114,13 @@ def caption(history: History, position: int, *, whole: bool = False) -> str:
     """
     iteration = position // 2
     name = history.model.objective_name.lower()
-    objective = number(float(history.objective[iteration]))
+    objective = objective_text(history, iteration)
     if position == 0 or (whole and iteration == 0):
         return f"Start: the {name} of these parameters is {objective}."
     if position % 2 == 0 or whole:
         title = "Iteration" if whole else "M-step"
         gain = float(gains(history)[iteration])
-        climbed = f"{signed(gain)} to {objective}" if gain else f"unchanged at {objective}"
+        climbed = f"{signed(gain, _objective_digits(history))} to {objective}" if gain else f"unchanged at {objective}"
         return f"{title} {iteration}: {_farthest_move(history, iteration)}; {name} {climbed}."
     taken = points_taken(history, iteration)
     who = "component 1 takes" if len(taken) == 1 else f"components {listed(_numbers(len(taken)))} take"
@@ -156,10 +166,7 @@ def captions(history: History) -> Captions:
     return Captions(
         tuple(caption(history, position) for position in positions),
         tuple(caption(history, position, whole=True) for position in positions[1::2]),
-        tuple(
-            f"Iteration {position // 2}, {name} {number(float(history.objective[position // 2]))}"
-            for position in positions
-        ),
+        tuple(f"Iteration {position // 2}, {name} {objective_text(history, position // 2)}" for position in positions),
     )
 
 
@@ -202,7 +209,7 @@ def outcome(history: History) -> Outcome:
     """How and why the run ended, in words: the gain per point, and the largest change of a parameter beside it."""
     n = history.n_iterations
     name = history.model.objective_name.lower()
-    reached = f"{n} iteration{'' if n == 1 else 's'}, at {name} {number(float(history.objective[-1]))}"
+    reached = f"{n} iteration{'' if n == 1 else 's'}, at {name} {objective_text(history, n)}"
     if history.stopped == "degenerate":
         return Outcome(history.stopped, f"M-step {n + 1} of this run has no result. {history.reason}", history.advice)
     if n == 0:
@@ -253,10 +260,12 @@ def comparison(history: History, other: float) -> str:
     last = float(history.objective[-1])
     name = history.model.objective_name.lower()
     difference = last - other
-    if abs(difference) < 0.005:  # as far as it is shown
-        return f"The run before this one ended at the same {name}, {number(other)}."
+    digits = _objective_digits(history)
+    if abs(difference) < 0.5 * 10**-digits:  # as far as it is shown
+        return f"The run before this one ended at the same {name}, {number(other, digits)}."
     higher = "higher" if difference > 0 else "lower"
-    return f"The run before this one ended at {number(other)}: this one is {number(abs(difference))} {higher}."
+    ended = f"The run before this one ended at {number(other, digits)}"
+    return f"{ended}: this one is {number(abs(difference), digits)} {higher}."
 
 
 @dataclass(frozen=True)

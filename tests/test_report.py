@@ -185,3 +185,11 @@ def test_match_leaves_over_what_has_no_partner():
 def test_decimals_follow_the_spread(sds, digits):
     covariances = [[[sd**2]] for sd in sds]
     assert report.decimals(GaussianMixtureParameters([0.5, 0.5], [[0.0], [1.0]], covariances)) == digits
+
+
+def test_a_handful_of_points_is_told_to_four_decimals():
+    start = GaussianMixtureParameters([0.5, 0.5], [[1.0], [3.0]], [[[1.0]], [[1.0]]])
+    history = run(GaussianMixture(2), [[1.0], [2.0], [3.0]], start, max_iter=4, tol=0)
+    said = [report.caption(history, 2 * t + 1, whole=True) for t in range(5)]
+    for sentence, value in zip(said, ["4.3893", "3.5492", "3.4868", "3.4183", "3.3862"], strict=True):
+        assert sentence.endswith(f"\N{MINUS SIGN}{value}.")

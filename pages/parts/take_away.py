@@ -21,6 +21,7 @@ def panel(visit: Session, experiment: Experiment, history: History) -> None:
     drawn = {
         "look": Look(projector=visit.values["projector"]),
         "truth": experiment.dataset().truth if visit.values["truth"] else None,
+        "contours": visit.values["contours"],
         "axes": axes,
     }
     st.subheader("Take away", anchor=False)
@@ -31,7 +32,7 @@ def panel(visit: Session, experiment: Experiment, history: History) -> None:
         _file("Iterations, CSV", "em-lab-run.csv", "text/csv", partial(tables.parameters_csv, history, axes=axes))
         _file("Data, CSV", "em-lab-data.csv", "text/csv", partial(tables.data_csv, history.X, axes))
         animate = st.button("Animation, GIF", icon=":material/movie:")
-    name = (experiment, visit.values["projector"], visit.values["truth"], visit.half_steps)
+    name = (experiment, *(visit.values[option] for option in ("projector", "truth", "contours")), visit.half_steps)
     if animate and (visit.animation is None or visit.animation[0] != name):
         visit.animation = name, _animation(history, drawn | {"half_steps": visit.half_steps})
     if visit.animation is not None and visit.animation[0] == name:
