@@ -144,6 +144,18 @@ def test_a_comma_beside_decimal_points_is_no_decimal_mark():
     assert chosen.skipped == ((3, "x", "1,234", "not a number"),)
 
 
+def test_the_contents_of_a_file_are_told_by_number_and_name():
+    assert read_csv(b"x\n1\n").contents == "1 column: x"
+    assert read_csv(b"3,5\n4,2\n").contents == "2 columns: Column 1, Column 2"  # or one, with decimal commas
+    many = read_csv(b",".join([b"1"] * 50)).contents
+    assert many.startswith("50 columns: Column 1, ") and many.endswith("Column 8, …")
+
+
+def test_equal_cells_share_their_text():
+    table = read_csv(b"12.75,12.75\n" * 1000)
+    assert len({id(cell) for row in table.cells for cell in row}) == 1
+
+
 def test_very_long_cells_are_told_in_short():
     (cell,) = select(read_csv(b"x\n1\n" + b"z" * 5000 + b"\n2\n3"), ["x"]).skipped
     assert len(cell.text) == 40 and cell.text.endswith("…")

@@ -25,6 +25,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from pages.parts.controls import MAX_UPLOAD
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 PYTHONS = SpecifierSet(">=3.11,<3.14")
@@ -94,7 +96,7 @@ def test_every_setting_is_one_that_streamlit_knows_and_follows(tmp_path: Path):
     assert wanted["browser.gatherUsageStats"] is False
     assert wanted["client.showErrorDetails"] == "none"
     assert wanted["runner.postScriptGC"] is False
-    assert wanted["server.maxUploadSize"] == 5
+    assert wanted["server.maxUploadSize"] == MAX_UPLOAD
     show = "import json, sys, streamlit as st; print(json.dumps({n: st.get_option(n) for n in sys.argv[1:]}))"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}  # nobody's own settings
     got = subprocess.run(

@@ -116,6 +116,91 @@ def test_what_is_not_legal_falls_back_and_is_named(name, text):
     assert link.values == choices.defaults() and link.position == 0 and not link.half_steps
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("by-hand", "1,0,0,-1,1,0", "sd x in row 1 must be from 0.000001 to 1e9, got -1;"),
+        ("by-hand", "1,0,1;0,0,1", "weight in row 2 must be from 0.000001 to 1e6, got 0;"),
+        ("by-hand", "1,0,0,1,1,0;1,0,,1,1,0", "mean y in row 2 is empty;"),
+        ("by-hand", "1,0,0,1,1,0.99999", "correlation in row 1 must be from -0.9999 to 0.9999, got 0.99999;"),
+        ("groups", "9,0,1;2.5,0,1", "points in row 2 must be a whole number, got 2.5;"),
+        ("groups", "9,2e9,1", "mean in row 1 must be from -1e9 to 1e9, got 2000000000;"),
+        ("groups", "9,0,1e-7", "sd in row 1 must be from 0.000001 to 1e9, got 1e-7;"),
+        ("groups", "15000,0,1;15000,0,1", "the points of all rows together must be at most 20,000, got 30,000;"),
+        ("groups", "1,2", "each row must have 3 numbers (1D: points, mean, sd) or each 6 (2D: points, mean x,"),
+        ("groups", "a,b,c", "it must be rows of numbers, with commas in a row and semicolons between rows;"),
+        ("tol", "1e-9", "one of 0, 0.01, 0.001, 0.0001, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12;"),
+    ],
+)
+def test_what_is_not_legal_is_named_by_its_value_and_column(name, text, said):
+    (sentence,) = choices.read_link({name: text}).refused
+    assert said in sentence
+
+
+@pytest.mark.parametrize("rows", ["1,0,0,-1,1,0", "1,0", "x"])
+def test_a_bad_start_by_hand_is_named_once(rows):
+    link = choices.read_link({"start": "by-hand", "by-hand": rows})
+    assert len(link.refused) == 1
+
+
+def test_a_start_by_hand_that_does_not_fit_says_what_would():
+    link = choices.read_link({"start": "by-hand", "by-hand": "0.5,1,1", "components": "2"})
+    assert link.refused == (
+        "by-hand: there must be 2 rows, one for each component, of 6 numbers (the data are 2D), got 1 of 3 numbers.",
+    )
+
+
+def test_tables_without_rows_and_with_too_many():
+    for check in choices.CHECKS.values():
+        with pytest.raises(ValueError, match="at least one row"):
+            check(())
+        with pytest.raises(ValueError, match="at most 10 rows, got 11"):
+            check(((1.0, 0.0, 1.0),) * 11)
+        check(((1.0, 0.0, 1.0),) * 10)
+
+
+@pytest.mark.parametrize("tol", choices.TOLERANCES)
+def test_tolerances_are_read_as_they_are_written_and_as_they_once_were(tol):
+    text = choices.SETTINGS["tol"].write(tol)
+    assert "e-0" not in text
+    for one in (text, f"{tol:g}"):
+        link = choices.read_link({"tol": one})
+        assert link.values["tol"] == tol and not link.refused
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5"), (1e-6, "1e-6"), (1e-10, "1e-10"), (20001, "20001"), (-3e20, "-3e20"), (1e100, "1e100")],
+)
+def test_numbers_are_written_as_people_type_them(value, text):
+    assert choices.number(value) == text
+    assert float(text) == value
+
+
+ROUND = ((10.0, 1.0, 0.0, 2.0, 2.0, 0.0), (20.0, 5.0, 0.0, 1.0, 1.0, 0.0))
+
+
+def test_groups_find_their_way_back_from_1d():
+    flat = choices.in_1d(choices.DEFAULT_GROUPS)
+    assert flat == ((150, 0, 1), (100, 4, 1.5), (50, 1, 0.8))
+    assert choices.in_2d(flat, choices.DEFAULT_GROUPS) == choices.DEFAULT_GROUPS
+    assert choices.in_2d(((10.0, 1.0, 2.0), (20.0, 5.0, 1.0))) == ROUND
+    edited = ((7, 9, 3), (8, 1, 2))
+    assert choices.in_2d(edited, choices.DEFAULT_GROUPS[:1]) == ((7, 9, 0, 3, 1, 0.5), (8, 1, 0, 2, 2, 0))
+
+
+@pytest.mark.parametrize("rows", [((10.0, 0.1, 0.3),), choices.DEFAULT_GROUPS, ((19_999.0, 1e9, 0, 1, 1, 0),)])
+def test_groups_can_be_added_until_there_is_no_room(rows):
+    for _ in range(20):
+        choices.check_groups(rows)
+        more = choices.one_more_group(rows)
+        if more is None:
+            break
+        assert more[:-1] == rows
+        rows = more
+    assert len(rows) == choices.MAX_COMPONENTS or sum(row[0] for row in rows) == 20_000
+
+
 def test_one_bad_value_does_not_cost_the_others():
     link = choices.read_link({"components": "99", "start-seed": "7", "shape": "tied"})
     assert link.values == chosen(start_seed=7, shape="tied")
@@ -131,8 +216,10 @@ def test_a_start_by_hand_that_does_not_fit_is_refused(rows):
 
 
 def test_foreign_names_are_left_alone():
-    link = choices.read_link({"embed": "true", "embed_options": "dark_theme", "utm_source": "mail"})
-    assert not link.refused
+    names = ("embed", "embed_options", "utm_source", "UTM_medium", "fbclid", "gclid", "ref", "source", "mc_cid")
+    assert not choices.read_link(dict.fromkeys(names, "x")).refused
+    mistakes = ("component", "reference", "sources", "embedding", "seed", "mcid")
+    assert len(choices.read_link(dict.fromkeys(mistakes, "x")).refused) == len(mistakes)
 
 
 def test_a_link_to_a_file_names_it():

@@ -6,9 +6,10 @@ browser is going back to an earlier link, so it undoes a choice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -21,6 +22,9 @@ from pages.parts import settings as choices
 from pages.parts.settings import PLACE, Link, Rows, Values
 from pages.parts.text import plain
 
+MOST_SENTENCES = 10
+MAX_UPLOAD = 20  # MB that the uploader takes, so that a file above the reader's limit is refused in our words
+
 
 @dataclass
 class Session:
@@ -32,12 +36,20 @@ class Session:
     own: OwnData | None = None
     table: tuple[str, csv_table.Table] | None = None  # the file's id, and what was read from it
     editor: int = 0  # a new number empties the tables' edits
+    tables: dict[str, tuple[int, Rows]] = field(default_factory=dict)  # each table's editor, and what it was given
+    complaint: tuple[int, str] | None = None  # an editor, and why it was opened anew
+    groups_2d: Rows = ()  # as they were when the groups were last in 2D
     opened: int = 0  # a new number opens the player at the link's place
     position: int = 0  # where the player rests
     half_steps: bool = False  # whether it shows half-steps
     point: int | None = None  # the row of X that was clicked
     animation: tuple[Any, bytes] | None = None  # the last that was drawn, and of what: the heaviest thing in a visit
     pending: Values | None = None  # chosen after the widgets were drawn, for the next run of the script
+
+    @property
+    def shows_example(self) -> bool:
+        """Whether an example stands in for a file that is not here yet."""
+        return self.values["data"] == "file" and self.own is None
 
 
 def session() -> Session:
@@ -60,6 +72,7 @@ def begin() -> Session:
         visit.half_steps = visit.link.half_steps
         visit.opened += 1
         visit.editor += 1
+        visit.groups_2d = ()
         put(**visit.link.values)
     if visit.pending is not None:
         put(**visit.pending)
@@ -77,12 +90,15 @@ def end(visit: Session) -> None:
     if query != visit.query or query != _query():
         visit.query = query
         others = {name: text for name, text in st.query_params.to_dict().items() if name not in choices.SETTINGS}
-        unknown = {name for name in others if name not in PLACE and not name.startswith(choices.FOREIGN)}
+        unknown = {name for name in others if name not in PLACE and not choices.is_foreign(name)}
         st.query_params.from_dict(query | {name: others[name] for name in others if name not in unknown})
-    if visit.link.refused:
+    refused = visit.link.refused
+    if refused:
+        more = f"\n- and {len(refused) - MOST_SENTENCES} more." if len(refused) > MOST_SENTENCES else ""
         st.warning(
             "This link could not be followed in every part; the usual value stands in.\n\n"
-            + "\n".join(f"- {plain(sentence)}" for sentence in visit.link.refused)
+            + "\n".join(f"- {plain(sentence)}" for sentence in refused[:MOST_SENTENCES])
+            + more
         )
 
 
@@ -91,9 +107,10 @@ def place(visit: Session, history: History) -> int:
     position = visit.link.position
     if position < history.n_positions:
         return position
+    n = history.n_iterations
     st.warning(
-        f"The link's position {position} lies beyond the end of this run, which has {history.n_positions} positions "
-        f"(0 to {history.n_positions - 1}); it opens at the start."
+        f"This link leads to iteration {position // 2:,}, but this run has {n:,} iteration{'' if n == 1 else 's'}; "
+        "it opens at the start."
     )
     return 0
 
@@ -112,7 +129,7 @@ def _query() -> dict[str, str]:
     return {
         name: text
         for name, text in st.query_params.to_dict().items()
-        if name not in PLACE and not name.startswith(choices.FOREIGN)
+        if name not in PLACE and not choices.is_foreign(name)
     }
 
 
@@ -165,7 +182,7 @@ def _data(visit: Session) -> None:
         _upload(visit)
         random = False
     else:
-        st.caption("Set the groups in the table on the page.")
+        st.caption("Set the groups in the table above the picture.")
     button, seed = st.columns([3, 2], vertical_alignment="bottom")
     with seed:
         _widget(
@@ -212,7 +229,11 @@ def _model() -> None:
 
 
 def _start(visit: Session) -> None:
-    st.subheader("Start")
+    st.subheader(
+        "Start",
+        help="Where EM begins. Whatever the start: at iteration 0 you can drag the means on the picture, which then "
+        "is a start by hand. A start by hand has a table below the picture, for weights, means and covariances.",
+    )
     name = _widget(
         "start",
         st.selectbox,
@@ -249,18 +270,23 @@ def _start(visit: Session) -> None:
 
 def _run() -> None:
     st.subheader("Run")
-    left, right = st.columns(2)
-    with left:
-        _widget("max-iter", st.number_input, "At most", 1, choices.MAX_ITERATIONS, step=10, help="Iterations.")
-    with right:
-        _widget(
-            "tol",
-            st.selectbox,
-            "Tolerance",
-            list(choices.TOLERANCES),
-            format_func=lambda tol: f"{tol:g}" if tol else "never stop",
-            help="Stop when an iteration gains less than this, in nats of log-likelihood per point.",
-        )
+    _widget(
+        "max-iter",
+        st.number_input,
+        "Max. iterations",
+        1,
+        choices.MAX_ITERATIONS,
+        step=10,
+        help=f"EM stops after this many iterations at the latest. At most {choices.MAX_ITERATIONS:,}.",
+    )
+    _widget(
+        "tol",
+        st.selectbox,
+        "Tolerance",
+        list(choices.TOLERANCES),
+        format_func=lambda tol: choices.number(tol) if tol else "0 (never stop early)",
+        help="Stop when an iteration gains less than this, in nats of log-likelihood per point.",
+    )
 
 
 def _view(visit: Session) -> None:
@@ -277,7 +303,12 @@ def _next_seed(name: str) -> None:
 
 def _source_chosen() -> None:
     visit = session()
-    visit.values["data"] = st.session_state["data"]
+    visit.values["data"] = source = st.session_state["data"]
+    visit.editor += 1  # a table that was not on show has lost its edits: the values have them
+    if source == "groups":
+        st.session_state["groups open"] = True
+    if source != "file":
+        visit.table = None
     _refit_by_hand(visit)
 
 
@@ -295,7 +326,10 @@ def _components_chosen() -> None:
 
 def _start_chosen() -> None:
     visit = session()
-    visit.values["start"] = st.session_state["start"]
+    visit.values["start"] = start = st.session_state["start"]
+    visit.editor += 1
+    if start == "by-hand":
+        st.session_state["start open"] = True
     _refit_by_hand(visit)
 
 
@@ -319,21 +353,25 @@ def start_by_hand(rows: Rows) -> None:
 
 def _upload(visit: Session) -> None:
     """The uploader: the file is read at once, and one or two of its columns are chosen by name."""
-    if visit.values["file"] and visit.own is None:
-        st.info(
+    asked = st.empty()
+    if visit.own is None:
+        asked.info(
             f"This link was made with the file {plain(visit.values['file'])}, which a link cannot carry. "
             "Choose that file here to see the same picture; until then the page shows an example."
+            if visit.values["file"]
+            else "Choose a CSV file. Until then the page shows an example."
         )
     brought = st.file_uploader(
-        "CSV file",
+        f"CSV file, at most {csv_table.MAX_BYTES // 2**20} MB",
         type=["csv", "tsv", "txt"],
-        max_upload_size=5,
-        help="One or two columns of numbers; a header is welcome. At most 5 MB and 20,000 rows. "
+        max_upload_size=MAX_UPLOAD,
+        key="upload",
+        help=f"One or two columns of numbers; a header is welcome. At most {csv_table.MAX_ROWS:,} rows. "
         "The file stays in this session and is not stored.",
     )
     if brought is None:
-        if visit.own is not None:
-            st.caption(f"On show: {plain(visit.own.name)}, {plain(', '.join(visit.own.columns))}.")
+        visit.table = None
+        _say_what_is_on_show(visit)
         return
     try:
         table = _read(visit, brought)
@@ -351,11 +389,19 @@ def _upload(visit: Session) -> None:
         own = OwnData.of(brought.name[:120], tuple(names), selection.X)
     except ValueError as error:
         st.error(f"{plain(str(error))} The page keeps showing what it had.")
+        _say_what_is_on_show(visit)
         return
+    asked.empty()
     visit.own = own
     visit.values["file"] = "".join(letter for letter in own.name if letter.isprintable())
     _refit_by_hand(visit)
+    st.caption(f"The file has {plain(table.contents)}.")
     _say_what_was_left_out(selection)
+
+
+def _say_what_is_on_show(visit: Session) -> None:
+    if visit.own is not None:
+        st.caption(f"On show: {plain(visit.own.name)}, {plain(', '.join(visit.own.columns))}.")
 
 
 def _say_what_was_left_out(selection: csv_table.Selection) -> None:
@@ -390,41 +436,65 @@ def _columns_chosen(visit: Session, table: csv_table.Table) -> list[str]:
 
 
 def editors(visit: Session) -> None:
-    """The tables that set groups or a start by hand, on the page where there is room for them."""
+    """Both tables, one below the other."""
+    group_editor(visit)
+    start_editor(visit)
+
+
+def group_editor(visit: Session) -> None:
+    """The table that sets the groups, where they are the data. It opens itself for who has just chosen them."""
     if visit.values["data"] == "groups":
-        with st.expander("The groups that the data are drawn from", expanded=True):
+        with st.expander("The groups that the data are drawn from", key="groups open", on_change="rerun"):
             _group_table(visit)
+
+
+def start_editor(visit: Session) -> None:
+    """The table that sets the start, where it is by hand. It opens itself for who has just chosen it."""
     if visit.values["start"] == "by-hand":
-        with st.expander("The start, by hand", expanded=True):
+        with st.expander("The start, by hand", key="start open", on_change="rerun"):
             _start_table(visit)
-
-
-AXES_1D = ["mean", "sd"]
-AXES_2D = ["mean x", "mean y", "sd x", "sd y", "correlation"]
 
 
 def _group_table(visit: Session) -> None:
     rows: Rows = visit.values["groups"]
-    in_2d = (
-        st.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
+        axes = st.segmented_control(
             "Axes",
             ["1D", "2D"],
             default="2D" if len(rows[0]) == 6 else "1D",
             required=True,
             key=f"axes {visit.editor}",
         )
-        == "2D"
-    )
+    in_2d = axes == "2D"
     if in_2d != (len(rows[0]) == 6):
-        rows = tuple((row[0], row[1], 0.0, row[2], row[2], 0.0) if in_2d else (row[0], row[1], row[3]) for row in rows)
-        put(groups=rows)
+        if not in_2d:
+            visit.groups_2d = rows
+        put(groups=choices.in_2d(rows, visit.groups_2d) if in_2d else choices.in_1d(rows))
         _refit_by_hand(visit)
         visit.editor += 1
         st.rerun()
-    edited = _edit(visit, "groups", rows, "points", "dynamic")
-    if edited is not None and edited != visit.values["groups"]:
+    # Not the grid's own empty row: it counts only when its last cell is filled, and a finger hardly hits it.
+    row.button(
+        "Add a group",
+        on_click=_add_group,
+        disabled=choices.one_more_group(rows) is None,
+        help="Another group like the last, to its right. To remove rows, mark them and press Delete or the bin.",
+    )
+    edited = _edit(visit, "groups", rows, "points", "delete")
+    if edited is not None and edited != rows:
         put(groups=edited)
+        if len(edited) != len(rows):
+            visit.editor += 1  # numbers the rows anew
         st.rerun()
+
+
+def _add_group() -> None:
+    visit = session()
+    more = choices.one_more_group(visit.values["groups"])
+    if more is not None:
+        put(groups=more)
+        visit.editor += 1
 
 
 def _start_table(visit: Session) -> None:
@@ -437,27 +507,36 @@ def _start_table(visit: Session) -> None:
         st.rerun()
 
 
-def _edit(visit: Session, name: str, rows: Rows, size: str, num_rows: Any) -> Rows | None:
+def _edit(visit: Session, name: str, rows: Rows, first: str, num_rows: Any) -> Rows | None:
     """An editable table of rows; what is typed stays typed, and None is returned while it is not legal.
 
     The table is given the rows as they were when this editor was opened: its edits are kept by the browser on top of
     them, so they are not given again.
     """
-    base = st.session_state.setdefault(f"{name} table {visit.editor}", rows)
-    header = [size, *(AXES_1D if len(base[0]) == 3 else AXES_2D)]
-    frame = pd.DataFrame(list(base), columns=header, index=range(1, len(base) + 1), dtype=float)
+    if visit.tables.get(name, (None,))[0] != visit.editor:
+        visit.tables[name] = visit.editor, rows
+    base = visit.tables[name][1]
+    header = list(choices.header(base, first))
     table = st.data_editor(
-        frame,
+        pd.DataFrame(list(base), columns=header, index=range(1, len(base) + 1), dtype=float),
         key=f"{name} editor {visit.editor}",
         num_rows=num_rows,
         width="stretch",
         column_config={column: st.column_config.NumberColumn(required=True) for column in header},
         alt=f"Editable table of {name.replace('-', ' ')}",
     )
-    edited = tuple(tuple(float(cell) for cell in row) for row in table.to_numpy())
+    message = st.empty()  # always there: a message must not change the places of other elements
+    cells = table.to_numpy(dtype=float, na_value=np.nan)
+    edited: Rows = tuple(tuple(row) for row in cells.tolist())
+    if not edited:
+        visit.editor += 1
+        visit.complaint = visit.editor, "There must be at least one row: the last that were legal are back."
+        st.rerun()
     try:
-        choices.SETTINGS[name].parse(choices.SETTINGS[name].write(edited))
+        choices.CHECKS[name](edited)
     except ValueError as error:
-        st.error(f"The table needs {plain(str(error))}. The picture shows the last table that was legal.")
+        message.error(f"In the table, {plain(str(error))}. The picture shows the last table that was legal.")
         return None
+    if visit.complaint and visit.complaint[0] == visit.editor and edited == base:
+        message.error(visit.complaint[1])
     return edited

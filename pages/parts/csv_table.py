@@ -134,6 +134,13 @@ class Table:
         """The columns that hold a number in at least half of their cells that are not missing."""
         return tuple(name for j, name in enumerate(self.columns) if _mostly_numbers(row[j] for row in self.cells))
 
+    @property
+    def contents(self) -> str:
+        """How many columns there are and what they are called: "2 columns: Column 1, Column 2"."""
+        n, most = len(self.columns), 8
+        names = ", ".join(self.columns[:most]) + (", …" if n > most else "")
+        return f"{n} column{'' if n == 1 else 's'}: {names}"
+
     def numeric(self, name: str) -> Column:
         """The column called `name` as numbers, with a problem for every cell that holds none."""
         if name not in self.columns:
@@ -285,6 +292,7 @@ def _rows(text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     lines: list[int] = []
     rows: list[list[str]] = []
+    texts: dict[str, str] = {}  # equal cells share one text: a visit keeps its table
     begins = 1
     try:
         for row in reader:
@@ -295,7 +303,7 @@ def _rows(text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
                 raise UploadError(f"Line {begins} has {len(cells):,} cells, more than the limit of {MAX_COLUMNS}.")
             if cells:
                 lines.append(begins)
-                rows.append(cells)
+                rows.append([texts.setdefault(cell, cell) for cell in cells])
             if len(rows) > MAX_ROWS + 1:  # one may be the header
                 break
             begins = reader.line_num + 1

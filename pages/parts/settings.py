@@ -7,6 +7,7 @@ which its phenomenon shows. Everything in a link is hostile until it has been re
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,16 +24,32 @@ TOLERANCES = (0.0, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
 SHAPES = {"full": "Full", "tied": "Tied", "diag": "Diagonal", "spherical": "Spherical"}
 SOURCES = {"preset": "Example", "groups": "Groups", "file": "File"}
 
+AXES_1D = ("mean", "sd")
+AXES_2D = ("mean x", "mean y", "sd x", "sd y", "correlation")
+# As they are said to people: the least and the most that a cell may hold, by the first word of its column.
+BOUNDS = {
+    "points": ("1", str(MAX_SAMPLES)),
+    "weight": ("0.000001", "1e6"),
+    "mean": ("-1e9", "1e9"),
+    "sd": ("0.000001", "1e9"),
+    "correlation": ("-0.9999", "0.9999"),
+}
+
 Rows = tuple[tuple[float, ...], ...]
 Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice: how its text in a link is read (ValueError says what it must be) and written."""
+    """One choice: how its text in a link is read and written.
+
+    `parse` raises ValueError where the text is not legal; the name of the setting, `joint` and the error's message
+    make a sentence.
+    """
 
     parse: Callable[[str], Any]
     write: Callable[[Any], str] = str
+    joint: str = " must be "
 
 
 def _one_of(options: Mapping[str, Any]) -> Setting:
@@ -44,10 +61,10 @@ def _one_of(options: Mapping[str, Any]) -> Setting:
     return Setting(parse)
 
 
-def _whole(low: int, high: int) -> Setting:
+def _whole(low: int, high: int, remark: str = "") -> Setting:
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 8 and low <= int(text) <= high):
-            raise ValueError(f"a whole number from {low} to {high:,}")
+            raise ValueError(f"a whole number from {low} to {high:,}{remark}")
         return int(text)
 
     return Setting(parse)
@@ -62,15 +79,21 @@ def _flag() -> Setting:
     return Setting(parse, lambda on: "1" if on else "0")
 
 
+def number(value: float) -> str:
+    """A number as a person would type it: 0.5, 1e-6, 20001."""
+    return re.sub(r"e\+?(-?)0*(\d)", r"e\1\2", f"{value:.10g}")
+
+
 def _tolerance() -> Setting:
-    texts = {f"{tol:g}": tol for tol in TOLERANCES}
+    texts = {number(tol): tol for tol in TOLERANCES}
+    padded = {f"{tol:g}": tol for tol in TOLERANCES}  # 1e-06, in links of old
 
     def parse(text: str) -> float:
-        if text not in texts:
+        if text not in texts | padded:
             raise ValueError(f"one of {', '.join(texts)}")
-        return texts[text]
+        return (texts | padded)[text]
 
-    return Setting(parse, lambda tol: f"{tol:g}")
+    return Setting(parse, number)
 
 
 def _text(longest: int) -> Setting:
@@ -85,16 +108,19 @@ def _text(longest: int) -> Setting:
 def _rows(check: Callable[[Rows], None]) -> Setting:
     def parse(text: str) -> Rows:
         try:
-            rows = tuple(tuple(float(cell) for cell in row.split(",")) for row in text[:5000].split(";"))
+            rows = tuple(
+                tuple(float(cell) if cell.strip() else math.nan for cell in row.split(","))
+                for row in text[:5000].split(";")
+            )
         except ValueError:
-            raise ValueError("rows of numbers: commas between numbers, semicolons between rows") from None
+            raise ValueError("it must be rows of numbers, with commas in a row and semicolons between rows") from None
         check(rows)
         return rows
 
     def write(rows: Rows) -> str:
         return ";".join(",".join(repr(float(cell)).removesuffix(".0") for cell in row) for row in rows)
 
-    return Setting(parse, write)
+    return Setting(parse, write, joint=": ")
 
 
 class Cells(NamedTuple):
@@ -121,56 +147,85 @@ class Cells(NamedTuple):
         return ((self.sds[0] ** 2, shared), (shared, self.sds[1] ** 2))
 
 
-def check_gaussians(rows: Rows) -> None:
-    """ValueError unless the rows set 1 to 10 legal Gaussians, all in 1D or all in 2D."""
-    if not 1 <= len(rows) <= MAX_COMPONENTS:
-        raise ValueError(f"1 to {MAX_COMPONENTS} rows, got {len(rows)}")
-    if any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) not in (3, 6):
-        raise ValueError(
-            "3 numbers in each row (1D: size, mean, sd) or 6 (2D: size, mean x, mean y, sd x, sd y, correlation)"
-        )
-    for number, row in enumerate(rows, 1):
-        if not all(math.isfinite(cell) for cell in row):
-            raise ValueError(f"a number in every cell, got none in row {number}")
-        cells = Cells.of(row)
-        if any(abs(value) > 1e9 for value in cells.mean):
-            raise ValueError(f"means from -1e9 to 1e9, got another in row {number}")
-        if not all(1e-6 <= sd <= 1e9 for sd in cells.sds):
-            raise ValueError(f"standard deviations from 0.000001 to 1e9, got another in row {number}")
-        if not -0.9999 <= cells.correlation <= 0.9999:
-            raise ValueError(f"correlations from -0.9999 to 0.9999, got {cells.correlation:g} in row {number}")
+def header(rows: Rows, first: str) -> tuple[str, ...]:
+    """The names of the columns of these rows; `first` is "points" or "weight"."""
+    return (first, *(AXES_1D if len(rows[0]) == 3 else AXES_2D))
 
 
 def check_groups(rows: Rows) -> None:
-    """ValueError unless the rows are groups of points to draw."""
-    check_gaussians(rows)
-    for number, row in enumerate(rows, 1):
-        if not (row[0] >= 1 and row[0] == int(row[0])):
-            raise ValueError(f"a whole number of points from 1 up, got {row[0]:g} in row {number}")
+    """ValueError, a sentence about the first illegal cell, unless the rows are groups of points to draw."""
+    _check_cells(rows, "points")
     total = sum(row[0] for row in rows)
     if total > MAX_SAMPLES:
-        raise ValueError(f"at most {MAX_SAMPLES:,} points in all, got {total:,.0f}")
+        raise ValueError(f"the points of all rows together must be at most {MAX_SAMPLES:,}, got {total:,.0f}")
 
 
 def check_by_hand(rows: Rows) -> None:
-    """ValueError unless the rows are the components of a mixture; the weights are divided by their sum."""
-    check_gaussians(rows)
-    for number, row in enumerate(rows, 1):
-        if not 1e-6 <= row[0] <= 1e6:
-            raise ValueError(f"weights from 0.000001 to 1,000,000, got {row[0]:g} in row {number}")
+    """ValueError, a sentence about the first illegal cell, unless the rows are components of a mixture.
+
+    The weights need not have the sum 1: they are divided by their sum.
+    """
+    _check_cells(rows, "weight")
 
 
+def _check_cells(rows: Rows, first: str) -> None:
+    if not rows:
+        raise ValueError("there must be at least one row")
+    if len(rows) > MAX_COMPONENTS:
+        raise ValueError(f"there must be at most {MAX_COMPONENTS} rows, got {len(rows)}")
+    if any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) not in (3, 6):
+        raise ValueError(
+            f"each row must have 3 numbers (1D: {first}, {', '.join(AXES_1D)}) "
+            f"or each 6 (2D: {first}, {', '.join(AXES_2D)})"
+        )
+    for number_of_row, row in enumerate(rows, 1):
+        for column, value in zip(header(rows, first), row, strict=True):
+            where = f"{column} in row {number_of_row}"
+            if math.isnan(value):
+                raise ValueError(f"{where} is empty")
+            low, high = BOUNDS[column.split()[0]]
+            if not float(low) <= value <= float(high):
+                raise ValueError(f"{where} must be from {low} to {high}, got {number(value)}")
+            if column == "points" and value != int(value):
+                raise ValueError(f"{where} must be a whole number, got {number(value)}")
+
+
+def in_1d(rows: Rows) -> Rows:
+    """Groups in 2D as their shadows on the x axis."""
+    return tuple((row[0], row[1], row[3]) for row in rows)
+
+
+def in_2d(rows: Rows, before: Rows = ()) -> Rows:
+    """Groups in 1D as groups in 2D: what 1D does not show comes from the rows `before`, else the groups are round."""
+    return tuple(
+        (size, mean, before[k][2], sd, *before[k][4:]) if k < len(before) else (size, mean, 0.0, sd, sd, 0.0)
+        for k, (size, mean, sd) in enumerate(rows)
+    )
+
+
+def one_more_group(rows: Rows) -> Rows | None:
+    """The rows and another like the last, 4 sds to its right; None where there is no room for one."""
+    size, mean, *others = rows[-1]
+    sd = others[0] if len(rows[0]) == 3 else others[1]
+    size = min(size, MAX_SAMPLES - sum(row[0] for row in rows))
+    if len(rows) == MAX_COMPONENTS or size < 1:
+        return None
+    place = min(float(f"{mean + 4 * sd:.6g}"), float(BOUNDS["mean"][1]))
+    return (*rows, (size, place, *others))
+
+
+CHECKS: Mapping[str, Callable[[Rows], None]] = {"groups": check_groups, "by-hand": check_by_hand}
 SETTINGS: Mapping[str, Setting] = {
     "data": _one_of(SOURCES),
     "preset": _one_of(DATASETS),
-    "groups": _rows(check_groups),
+    "groups": _rows(CHECKS["groups"]),
     "file": _text(120),
     "data-seed": _whole(0, MAX_SEED),
     "components": _whole(1, MAX_COMPONENTS),
     "shape": _one_of(SHAPES),
     "start": _one_of(STARTS),
     "start-seed": _whole(0, MAX_SEED),
-    "by-hand": _rows(check_by_hand),
+    "by-hand": _rows(CHECKS["by-hand"]),
     "max-iter": _whole(1, MAX_ITERATIONS),
     "tol": _tolerance(),
     "truth": _flag(),
@@ -178,15 +233,21 @@ SETTINGS: Mapping[str, Setting] = {
     "projector": _flag(),
 }
 # The player writes these two into the URL itself, as it comes to rest.
-PLACE: Mapping[str, Setting] = {"position": _whole(0, 2 * MAX_ITERATIONS + 1), "half-steps": _flag()}
-FOREIGN = (
-    "embed",
-    "embed_options",
-    "utm_",
-)  # Streamlit's own names, and those that links pick up on their way
+PLACE: Mapping[str, Setting] = {
+    "position": _whole(0, 2 * MAX_ITERATIONS + 1, ", two for each iteration"),
+    "half-steps": _flag(),
+}
+# Streamlit's own names, and those that mail, search and social sites add to links on their way.
+FOREIGN = ("embed", "embed_options", "fbclid", "gbraid", "gclid", "igshid", "msclkid", "ref", "source", "wbraid")
+FOREIGN_BEGINNINGS = ("utm_", "mc_")
 
 DEFAULT_PRESET = next(iter(DATASETS))
 DEFAULT_GROUPS: Rows = ((150, 0, 0, 1, 1, 0.5), (100, 4, 1, 1.5, 0.7, 0), (50, 1, 5, 0.8, 0.8, -0.3))
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name in a link is nobody's mistake: not a setting's, and not meant to be one."""
+    return name.lower() in FOREIGN or name.lower().startswith(FOREIGN_BEGINNINGS)
 
 
 def rows_of(parameters: GaussianMixtureParameters | ByHand) -> Rows:
@@ -275,21 +336,29 @@ def read_link(query: Mapping[str, str]) -> Link:
             except ValueError as error:
                 shown = text if len(text) <= 40 else text[:40] + "\N{HORIZONTAL ELLIPSIS}"
                 refused.append(
-                    f"{name} must be {error}; the link says \N{LEFT DOUBLE QUOTATION MARK}{shown}"
+                    f"{name}{known[name].joint}{error}; the link says \N{LEFT DOUBLE QUOTATION MARK}{shown}"
                     "\N{RIGHT DOUBLE QUOTATION MARK}."
                 )
-        elif not name.startswith(FOREIGN):
+        elif not is_foreign(name):
             refused.append(f"{name[:40]} is not the name of a setting.")
     position, half_steps = given.pop("position", 0), given.pop("half-steps", False)
     base = defaults(given.get("data", "preset"), given.get("preset", DEFAULT_PRESET))
     values = base | given
     if values["start"] == "by-hand" and not fits_by_hand(values, values["by-hand"]):
-        refused.append(
-            "by-hand must have a row for each component, with as many axes as the data; the link says something else."
-        )
+        if "by-hand" in given or "by-hand" not in query:  # else it was named above
+            refused.append(_misfit(values))
         usual = base["start"] != "by-hand" or fits_by_hand(values, base["by-hand"])
         values |= {"start": base["start"] if usual else "random-points", "by-hand": base["by-hand"]}
     return Link(values, position, half_steps, tuple(refused))
+
+
+def _misfit(values: Values) -> str:
+    """What rows a start by hand would need, and what the link gives."""
+    rows, d, k = values["by-hand"], n_features(values), values["components"]
+    wanted = f"{k} row{'' if k == 1 else 's'}, one for each component, "
+    wanted += {1: "of 3 numbers (the data are 1D)", 2: "of 6 numbers (the data are 2D)", None: "of 3 or 6 numbers"}[d]
+    got = f"{len(rows)} of {len(rows[0])} numbers" if rows else "none"
+    return f"by-hand: there must be {wanted}, got {got}."
 
 
 def write_link(values: Values) -> dict[str, str]:
