@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from emcore.datasets import DATASETS
+from emcore.experiment import OwnData
 from emcore.starts import STARTS
 from pages import LESSONS
 from pages.parts import csv_table
@@ -379,3 +380,36 @@ def test_a_file_that_is_not_here_is_asked_for():
     app = opened({"data": "file", "file": "heights.csv"})
     assert "heights" in app.info[0].value
     assert "How it ended" in words(app)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"data": "file", "file": "a.csv", "start": "by-hand", "by-hand": "1,0,1;1,2,1", "components": "2"},
+        {"data": "file", "file": "a.csv", "start": "by-hand", "by-hand": "1,0,0,1,1,0", "components": "1"},
+    ],
+)
+def test_a_start_by_hand_waits_for_the_file_that_it_was_made_for(query):
+    app = opened(query)
+    assert not app.warning
+    assert link(app) == query
+
+
+def test_by_hand_then_groups_then_file_keeps_the_page():
+    app = opened({"preset": "waiting-times"})
+    run(app.selectbox(key="start").set_value("by-hand"))
+    run(app.segmented_control(key="data").set_value("groups"))
+    run(app.segmented_control(key="data").set_value("file"))
+    run(app.segmented_control(key="data").set_value("preset"))
+    assert experiment(app).start == "by-hand"
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1, 1e12])
+def test_a_start_by_hand_from_any_data_is_legal_and_its_link_reopens(scale):
+    x = np.arange(50.0)
+    app = opened()
+    visit = app.session_state["session"]
+    visit.own = OwnData.of("line.csv", ("x", "y"), scale * np.column_stack([x, x + 1e-4 * (x % 3)]))
+    run(app.segmented_control(key="data").set_value("file"))
+    run(app.selectbox(key="start").set_value("by-hand"))
+    choices.SETTINGS["by-hand"].parse(choices.SETTINGS["by-hand"].write(visit.values["by-hand"]))

@@ -243,3 +243,10 @@ def test_a_moved_mean_keeps_everything_else():
     rows = choices.moved(start, 1, (7.123456, 6.0))
     assert rows[0] == choices.rows_of(start)[0]
     assert rows[1] == (0.5, 7.123, 6.0, 1.0, 1.0, 0.0)
+
+
+def test_a_drag_far_away_stays_within_what_a_link_may_hold():
+    start = choices.experiment(chosen(preset="two-squares")).history().parameters[0]
+    for far in (1e10, -1e120, 1e300):
+        rows = choices.moved(start, 0, (far, 0.0))
+        assert choices.SETTINGS["by-hand"].parse(choices.SETTINGS["by-hand"].write(rows)) == rows

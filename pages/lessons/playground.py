@@ -22,9 +22,10 @@ experiment = controls.sidebar(visit)
 st.html(outcome.CSS + (outcome.PROJECTOR if visit.values["projector"] else ""))
 st.title("Watch EM fit a Gaussian mixture")
 dataset = experiment.dataset()
+question = "" if visit.shows_example else dataset.question
 with st.container(key="intro"):
-    st.markdown(plain(dataset.caption) + (f" **{plain(dataset.question)}**" if dataset.question else ""))
-controls.editors(visit)
+    st.markdown(plain(dataset.caption) + (f" **{plain(question)}**" if question else ""))
+controls.group_editor(visit)
 controls.end(visit)
 
 with st.spinner("Running EM", show_time=True):
@@ -73,12 +74,14 @@ def play(
         to = (shown.drag.x, shown.drag.y)[: start.n_features]
         controls.start_by_hand(choices.moved(start, shown.drag.point, to))
     if shown.click:
-        visit.point = int(shown_rows(history.n_samples)[shown.click.point])
+        visit.point = experiment.source, int(shown_rows(history.n_samples)[shown.click.point])
+    row = visit.point[1] if visit.point and visit.point[0] == experiment.source else None
 
     visit.position = shown.position
-    outcome.below(history, shown.position, truth=truth, row=visit.point, earlier=earlier)
+    outcome.below(history, shown.position, truth=truth, row=row, earlier=earlier)
     outcome.numbers(history, shown.position, dataset.axes)
 
 
 play(visit, experiment, history, captions, outcome.earlier_end(experiment, history))
+controls.start_editor(visit)
 take_away.panel(visit, experiment, history)

@@ -42,7 +42,7 @@ class Session:
     opened: int = 0  # a new number opens the player at the link's place
     position: int = 0  # where the player rests
     half_steps: bool = False  # whether it shows half-steps
-    point: int | None = None  # the row of X that was clicked
+    point: tuple[Any, int] | None = None  # the data that were clicked, and the row of X
     animation: tuple[Any, bytes] | None = None  # the last that was drawn, and of what: the heaviest thing in a visit
     pending: Values | None = None  # chosen after the widgets were drawn, for the next run of the script
 
@@ -433,12 +433,6 @@ def _columns_chosen(visit: Session, table: csv_table.Table) -> list[str]:
     if visit.own is not None and set(visit.own.columns) <= set(table.columns):
         return list(visit.own.columns)
     return list(table.numeric_columns[:2])
-
-
-def editors(visit: Session) -> None:
-    """Both tables, one below the other."""
-    group_editor(visit)
-    start_editor(visit)
 
 
 def group_editor(visit: Session) -> None:

@@ -107,10 +107,11 @@ def _text(longest: int) -> Setting:
 
 def _rows(check: Callable[[Rows], None]) -> Setting:
     def parse(text: str) -> Rows:
+        if len(text) > 5000:
+            raise ValueError(f"it must be at most 5,000 characters long, got {len(text):,}")
         try:
             rows = tuple(
-                tuple(float(cell) if cell.strip() else math.nan for cell in row.split(","))
-                for row in text[:5000].split(";")
+                tuple(float(cell) if cell.strip() else math.nan for cell in row.split(",")) for row in text.split(";")
             )
         except ValueError:
             raise ValueError("it must be rows of numbers, with commas in a row and semicolons between rows") from None
@@ -251,20 +252,29 @@ def is_foreign(name: str) -> bool:
 
 
 def rows_of(parameters: GaussianMixtureParameters | ByHand) -> Rows:
-    """The rows (weight, means, sds, correlation) that set these parameters, to 6 digits."""
+    """The rows (weight, means, sds, correlation) that set these parameters, to 6 digits and within BOUNDS."""
     if isinstance(parameters, ByHand):
         parameters = GaussianMixtureParameters(parameters.weights, parameters.means, parameters.covariances)
     columns = parameters.columns()
     return tuple(
-        tuple(float(f"{values[k]:.6g}") for values in columns.values()) for k in range(parameters.n_components)
+        tuple(_within(name, float(f"{values[k]:.6g}")) for name, values in columns.items())
+        for k in range(parameters.n_components)
     )
+
+
+def _within(column: str, value: float) -> float:
+    """The value, or the nearest one that a table may hold."""
+    low, high = BOUNDS[column.split()[0]]
+    return min(max(value, float(low)), float(high))
 
 
 def moved(start: GaussianMixtureParameters, component: int, to: tuple[float, ...]) -> Rows:
     """The rows of a start in which one mean (counted from 0) was moved, to 4 digits of the component's sd."""
     rows = list(rows_of(start))
     sds = start.sds[component]
-    place = tuple(round(value, max(0, 3 - math.floor(math.log10(sd)))) for value, sd in zip(to, sds, strict=True))
+    place = tuple(
+        _within("mean", round(value, max(0, 3 - math.floor(math.log10(sd))))) for value, sd in zip(to, sds, strict=True)
+    )
     rows[component] = (rows[component][0], *place, *rows[component][1 + len(to) :])
     return tuple(rows)
 
@@ -379,19 +389,20 @@ def write_link(values: Values) -> dict[str, str]:
     }
 
 
-def n_features(values: Values, own: OwnData | None = None) -> int | None:
-    """How many axes the data have; None for a file that is not here yet."""
-    if values["data"] == "preset":
-        return DATASETS[values["preset"]].n_features
+def n_features(values: Values, own: OwnData | None = None) -> int:
+    """How many axes the data on show have; an example stands in for a file that is not here yet."""
     if values["data"] == "groups":
         return 1 if len(values["groups"][0]) == 3 else 2
-    return len(own.columns) if own else None
+    if values["data"] == "file" and own is not None:
+        return len(own.columns)
+    return DATASETS[values["preset"]].n_features
 
 
 def fits_by_hand(values: Values, rows: Rows, own: OwnData | None = None) -> bool:
-    """Whether these rows can start this model on these data."""
-    d = n_features(values, own)
-    return len(rows) == values["components"] and (d is None or len(rows[0]) == (3 if d == 1 else 6))
+    """Whether these rows can start this model on these data, or on those of a file that is not here yet."""
+    if values["data"] == "file" and own is None:
+        return len(rows) == values["components"]
+    return len(rows) == values["components"] and len(rows[0]) == (3 if n_features(values, own) == 1 else 6)
 
 
 def experiment(values: Values, own: OwnData | None = None) -> Experiment:
@@ -404,6 +415,8 @@ def experiment(values: Values, own: OwnData | None = None) -> Experiment:
     else:
         source = PresetData(values["preset"], values["data-seed"])
     start, seed = values["start"], values["start-seed"]
+    if start == "by-hand" and len(values["by-hand"][0]) != (3 if n_features(values, own) == 1 else 6):
+        start = "random-points"  # the rows are for the file that is not here yet
     return Experiment(
         source=source,
         model=GaussianMixture(values["components"], values["shape"]),
