@@ -224,6 +224,7 @@ def test_play_runs_to_the_end_and_reports_only_there(player):
     shown.drawn(55)
     expect(shown.button("Play")).to_be_visible()
     shown.told(55)
+    shown.root.get_by_label("Speed").select_option("1")  # slow enough to be seen at each place
     shown.page.mouse.click(5, 5)
     shown.page.keyboard.press("Space")  # from the end: again from the start
     shown.drawn(3)

@@ -54,6 +54,12 @@ def experiment(page: Page) -> Experiment:
     return choices.experiment(link.values)
 
 
+def run_is_drawn(page: Page) -> None:
+    """The picture is that of the page's link: a new run opens at iteration 0, where the one before may stand too."""
+    expect(player(page)).to_have_attribute("data-run", re.compile(experiment(page).digest))
+    drawn(page, 1)
+
+
 def table_says(page: Page, iteration: int) -> None:
     expect(page.locator(".em-table caption").first).to_contain_text(re.compile(rf"at iteration {iteration}\b"))
 
@@ -154,7 +160,7 @@ def test_the_link_follows_and_shows_a_friend_the_same_picture(visit: Open):
             break
     else:
         pytest.fail("ten new starts never found the better maximum")
-    drawn(page, 1)
+    run_is_drawn(page)
     page.keyboard.press("End")
     last = experiment(page).history().n_positions - 1
     drawn(page, last)
@@ -223,7 +229,7 @@ def test_a_dragged_mean_starts_a_run_by_hand_and_the_table_is_in_step(visit: Ope
     page.mouse.up()
     page.wait_for_url("**by-hand**")
     expect(page.get_by_text("The start, by hand")).to_be_visible()
-    drawn(page, 1)
+    run_is_drawn(page)
     after = experiment(page).history().parameters[0]
     assert after.means[1, 0] < before.means[1, 0]
     if after.n_features == 2:
@@ -275,7 +281,7 @@ def test_two_visitors_do_not_meet(visit: Open):
     drawn(other, 1)
     one.get_by_role("button", name="Reseed start").click()
     one.wait_for_url("**start-seed=1**")
-    drawn(one, 1)
+    run_is_drawn(one)
     button(other, "Next").click()
     drawn(other, 3)
     table_says(other, 1)
