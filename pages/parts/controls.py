@@ -183,25 +183,24 @@ def _data(visit: Session) -> None:
         random = False
     else:
         st.caption("Set the groups in the table above the picture.")
+    _seed(
+        "data-seed",
+        "Data seed",
+        "New data",
+        random,
+        "The same seed draws the same points again. It does not touch the start.",
+        "Draw other points from the same groups." if random else "These data are as they are.",
+        "secondary",
+    )
+
+
+def _seed(name: str, label: str, press: str, random: bool, about_seed: str, about_press: str, kind: Any) -> None:
+    """A seed and the button that takes the next one, both idle where nothing is random."""
     button, seed = st.columns([3, 2], vertical_alignment="bottom")
     with seed:
-        _widget(
-            "data-seed",
-            st.number_input,
-            "Data seed",
-            0,
-            choices.MAX_SEED,
-            step=1,
-            disabled=not random,
-            help="The same seed draws the same points again. It does not touch the start.",
-        )
+        _widget(name, st.number_input, label, 0, choices.MAX_SEED, step=1, disabled=not random, help=about_seed)
     button.button(
-        "New data",
-        on_click=_next_seed,
-        args=("data-seed",),
-        disabled=not random,
-        width="stretch",
-        help="Draw other points from the same groups." if random else "These data are as they are.",
+        press, type=kind, on_click=_next_seed, args=(name,), disabled=not random, width="stretch", help=about_press
     )
 
 
@@ -245,26 +244,14 @@ def _start(visit: Session) -> None:
     )
     st.caption(STARTS[name].description)
     random = STARTS[name].random
-    button, seed = st.columns([3, 2], vertical_alignment="bottom")
-    with seed:
-        _widget(
-            "start-seed",
-            st.number_input,
-            "Start seed",
-            0,
-            choices.MAX_SEED,
-            step=1,
-            disabled=not random,
-            help="The same seed gives the same start. It does not touch the data.",
-        )
-    button.button(
+    _seed(
+        "start-seed",
+        "Start seed",
         "Reseed start",
-        type="primary",
-        on_click=_next_seed,
-        args=("start-seed",),
-        disabled=not random,
-        width="stretch",
-        help="Start again from elsewhere, on the same data." if random else "Nothing in this start is random.",
+        random,
+        "The same seed gives the same start. It does not touch the data.",
+        "Start again from elsewhere, on the same data." if random else "Nothing in this start is random.",
+        "primary",
     )
 
 
@@ -291,7 +278,16 @@ def _run() -> None:
 
 def _view(visit: Session) -> None:
     st.subheader("View")
-    _widget("truth", st.toggle, "Show the truth", help="The groups that the data were drawn from, dashed.")
+    known = choices.experiment(visit.values, visit.own).dataset().truth is not None
+    _widget(
+        "truth",
+        st.toggle,
+        "Show the truth",
+        disabled=not known,
+        help="The groups that the data were drawn from: dashed in the picture, and beside the parameters."
+        if known
+        else "Nobody knows the truth of these data, or whether they have one.",
+    )
     if choices.n_features(visit.values, visit.own) == 2:
         _widget("contours", st.toggle, "Density contours", help="Lines of equal density of the whole mixture.")
     _widget("projector", st.toggle, "Projector", help="Larger type and thicker lines, for the back row.")
