@@ -369,7 +369,7 @@ class GaussianMixture:
         covariances = _constrained(posterior.covariances, counts, self.covariance_type)
         _check_collapse(covariances, posterior.means, X)
         return GaussianMixtureParameters._trusted(
-            counts / X.n_samples, posterior.means.copy(), covariances, self.covariance_type
+            counts / X.n_samples, posterior.means, covariances, self.covariance_type
         )
 
     def expected_log_joint(
@@ -404,7 +404,7 @@ def _constrained(
     """The covariances of the given type that fit best: the weighted ones, pooled, or stripped to their diagonal."""
     n_components, n_features, _ = covariances.shape
     if covariance_type == "full" or (n_features == 1 and covariance_type != "tied"):
-        return covariances.copy()
+        return covariances
     if covariance_type == "tied":
         pooled = np.tensordot(counts / counts.sum(), covariances, axes=1)
         return np.repeat(pooled[None], n_components, axis=0)
@@ -424,12 +424,15 @@ def _check_collapse(covariances: NDArray[np.float64], means: NDArray[np.float64]
         raise _collapse(narrow, means, X)
     if X.n_features == 1:
         return
-    sds = np.sqrt(variances)
-    correlations = covariances / (sds[:, :, None] * sds[:, None, :])
-    two = X.n_features == 2  # then the eigenvalues are 1 - |rho| and 1 + |rho|
-    eigenvalues = 1 - np.abs(correlations[:, 0, 1]) if two else np.linalg.eigvalsh(correlations)[:, 0]
-    if not (eigenvalues > SMALLEST_CORRELATION_EIGENVALUE).all():
-        k = int(np.argmin(eigenvalues))
+    if X.n_features == 2:  # the eigenvalues are 1 - |rho| and 1 + |rho|, and their product 1 - rho^2
+        shared = covariances[:, 0, 1]
+        flat = (shared / variances[:, 0]) * (shared / variances[:, 1]) >= 1 - 2 * SMALLEST_CORRELATION_EIGENVALUE
+    else:
+        sds = np.sqrt(variances)
+        correlations = covariances / (sds[:, :, None] * sds[:, None, :])
+        flat = ~(np.linalg.eigvalsh(correlations)[:, 0] > SMALLEST_CORRELATION_EIGENVALUE)
+    if flat.any():
+        k = int(np.flatnonzero(flat)[0])
         raise DegenerateFit(
             f"Component {k + 1} collapsed onto a line: its width across the line falls to 0, {_NO_LIMIT}",
             "Try another start, fewer components, a diagonal or spherical covariance, or more points.",
