@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from emcore import report
 from emcore.datasets import DATASETS
 from emcore.experiment import OwnData
 from emcore.starts import STARTS
@@ -413,3 +414,13 @@ def test_a_start_by_hand_from_any_data_is_legal_and_its_link_reopens(scale):
     run(app.segmented_control(key="data").set_value("file"))
     run(app.selectbox(key="start").set_value("by-hand"))
     choices.SETTINGS["by-hand"].parse(choices.SETTINGS["by-hand"].write(visit.values["by-hand"]))
+
+
+def test_a_reseeded_run_is_compared_with_the_one_before_on_the_same_data_only():
+    app = opened({"preset": "three-groups"})
+    assert "The run before this one" not in words(app)
+    before = experiment(app).history().objective[-1]
+    run({button.label: button for button in app.button}["Reseed start"].click())
+    assert report.comparison(experiment(app).history(), before) in words(app)
+    run({button.label: button for button in app.button}["New data"].click())
+    assert "The run before this one" not in words(app)

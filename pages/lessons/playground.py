@@ -41,7 +41,6 @@ def play(
     values, dataset = visit.values, experiment.dataset()
     look = Look(projector=values["projector"])
     truth = dataset.truth if values["truth"] else None
-
     slot = st.empty()
 
     def figures() -> tuple[SteppedFigure, SteppedFigure]:
@@ -82,6 +81,6 @@ def play(
     outcome.numbers(history, shown.position, dataset.axes)
 
 
-play(visit, experiment, history, captions, outcome.earlier_end(experiment, history))
+play(visit, experiment, history, captions, outcome.earlier_end(visit, experiment, history))
 controls.start_editor(visit)
 take_away.panel(visit, experiment, history)

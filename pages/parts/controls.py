@@ -43,6 +43,7 @@ class Session:
     position: int = 0  # where the player rests
     half_steps: bool = False  # whether it shows half-steps
     point: tuple[Any, int] | None = None  # the data that were clicked, and the row of X
+    ends: tuple[tuple[Experiment, float], ...] = ()  # the last two runs, and the objective at which each ended
     animation: tuple[Any, bytes] | None = None  # the last that was drawn, and of what: the heaviest thing in a visit
     pending: Values | None = None  # chosen after the widgets were drawn, for the next run of the script
 

@@ -16,6 +16,7 @@ from emcore.em import History
 from emcore.experiment import Experiment
 from emcore.figures import style
 from emcore.models import GaussianMixtureParameters
+from pages.parts.controls import Session
 
 CSS = """
 <style>
@@ -77,14 +78,13 @@ def below(
     )
 
 
-def earlier_end(experiment: Experiment, history: History) -> float | None:
+def earlier_end(visit: Session, experiment: Experiment, history: History) -> float | None:
     """The objective at which the run before this one ended, if it had the same data and model: for a comparison."""
-    ends: list[tuple[Experiment, float]] = st.session_state.setdefault("ends", [])
-    if not ends or ends[-1][0] != experiment:
-        ends[:] = [*ends[-1:], (experiment, float(history.objective[-1]))]
-    before = ends[0][0]
-    same = len(ends) == 2 and (before.source, before.model) == (experiment.source, experiment.model)
-    return ends[0][1] if same else None
+    if not visit.ends or visit.ends[-1][0] != experiment:
+        visit.ends = (*visit.ends[-1:], (experiment, float(history.objective[-1])))
+    before, objective = visit.ends[0]
+    same = (before.source, before.model) == (experiment.source, experiment.model)
+    return objective if len(visit.ends) == 2 and same else None
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -86,7 +86,7 @@ def number(value: float) -> str:
 
 def _tolerance() -> Setting:
     texts = {number(tol): tol for tol in TOLERANCES}
-    padded = {f"{tol:g}": tol for tol in TOLERANCES}  # 1e-06, in links of old
+    padded = {f"{tol:g}": tol for tol in TOLERANCES}  # 1e-06, as Python and many people write it
 
     def parse(text: str) -> float:
         if text not in texts | padded:
@@ -366,7 +366,10 @@ def _misfit(values: Values) -> str:
     """What rows a start by hand would need, and what the link gives."""
     rows, d, k = values["by-hand"], n_features(values), values["components"]
     wanted = f"{k} row{'' if k == 1 else 's'}, one for each component, "
-    wanted += {1: "of 3 numbers (the data are 1D)", 2: "of 6 numbers (the data are 2D)", None: "of 3 or 6 numbers"}[d]
+    if values["data"] == "file":  # which is not here yet
+        wanted += "of 3 numbers (1D) or 6 (2D)"
+    else:
+        wanted += f"of {3 if d == 1 else 6} numbers (the data are {d}D)"
     got = f"{len(rows)} of {len(rows[0])} numbers" if rows else "none"
     return f"by-hand: there must be {wanted}, got {got}."
 
