@@ -19,7 +19,7 @@ from emcore.experiment import Experiment, OwnData
 from emcore.starts import STARTS
 from pages.parts import csv_table
 from pages.parts import settings as choices
-from pages.parts.settings import PLACE, Link, Rows, Values
+from pages.parts.settings import PLACE, Link, Offer, Rows, Values
 from pages.parts.text import plain
 
 MOST_SENTENCES = 10
@@ -33,6 +33,7 @@ class Session:
     values: Values
     link: Link
     query: dict[str, str]
+    offer: Offer = choices.PLAYGROUND
     own: OwnData | None = None
     table: tuple[str, csv_table.Table] | None = None  # the file's id, and what was read from it
     editor: int = 0  # a new number empties the tables' edits
@@ -54,21 +55,36 @@ class Session:
 
 
 def session() -> Session:
-    """This visit's session, made from the link if it is new."""
-    if "session" not in st.session_state:
-        query = _query()
-        link = choices.read_link(st.query_params.to_dict())
-        st.session_state["session"] = Session(dict(link.values), link, query, half_steps=link.half_steps)
+    """The session of the lesson on show."""
     visit: Session = st.session_state["session"]
     return visit
 
 
-def begin() -> Session:
-    """Before any widget: follow the URL where it was changed from outside."""
-    visit = session()
+def begin(lesson: str = "playground", offer: Offer = choices.PLAYGROUND) -> Session:
+    """Before any widget: follow the URL where it was changed from outside.
+
+    Every lesson has a session of its own. Who comes back to it by the menu, which names no settings, finds it as it
+    was.
+    """
+    sessions: dict[str, Session] = st.session_state.setdefault("sessions", {})
+    arrived = st.session_state.get("lesson") != lesson
+    st.session_state["lesson"] = lesson
     query = _query()
+    new = lesson not in sessions
+    if new:
+        link = choices.read_link(st.query_params.to_dict(), offer)
+        sessions[lesson] = Session(dict(link.values), link, query, offer, half_steps=link.half_steps)
+    visit = st.session_state["session"] = sessions[lesson]
+    if arrived:
+        put(**visit.values)  # widgets of other lessons have the same names
+    if arrived and not new:
+        visit.editor += 1
+        visit.opened += 1
+        if not query:
+            visit.link = Link(dict(visit.values), visit.position, visit.half_steps, ())
+            visit.query = query
     if query != visit.query:
-        visit.link = choices.read_link(st.query_params.to_dict())
+        visit.link = choices.read_link(st.query_params.to_dict(), offer)
         visit.query = query
         visit.half_steps = visit.link.half_steps
         visit.opened += 1
@@ -87,10 +103,10 @@ def end(visit: Session) -> None:
     in the link that was opened could not be followed, until the visitor moves on."""
     if visit.values != visit.link.values:
         visit.link = Link(dict(visit.values), 0, visit.half_steps, ())
-    query = choices.write_link(visit.values)
+    query = choices.write_link(visit.values, visit.offer)
     if query != visit.query or query != _query():
         visit.query = query
-        others = {name: text for name, text in st.query_params.to_dict().items() if name not in choices.SETTINGS}
+        others = {name: text for name, text in st.query_params.to_dict().items() if name not in visit.offer.settings}
         unknown = {name for name in others if name not in PLACE and not choices.is_foreign(name)}
         st.query_params.from_dict(query | {name: others[name] for name in others if name not in unknown})
     refused = visit.link.refused

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from emcore.datasets import DATASETS, MAX_SAMPLES, Group
@@ -309,18 +309,49 @@ def setup(preset: str) -> Values:
     }
 
 
-def defaults(data: str = "preset", preset: str = DEFAULT_PRESET) -> Values:
+@dataclass(frozen=True)
+class Offer:
+    """What a lesson lets a person choose: SETTINGS, and what it has of its own.
+
+    Attributes
+    ----------
+    preset : str
+        The example that it opens with.
+    own : mapping of name to Setting
+        Its own settings, with names that SETTINGS does not have.
+    usual : mapping of name to value
+        Their values where a link is silent.
+    idle : callable
+        The names among them that decide nothing while the values are such: they stay out of the link.
+    """
+
+    preset: str = DEFAULT_PRESET
+    own: Mapping[str, Setting] = field(default_factory=dict)
+    usual: Values = field(default_factory=dict)
+    idle: Callable[[Values], frozenset[str]] = lambda values: frozenset()
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """All settings by name."""
+        return {**SETTINGS, **self.own}
+
+
+PLAYGROUND = Offer()
+
+
+def defaults(data: str = "preset", preset: str = "", offer: Offer = PLAYGROUND) -> Values:
     """All settings where a link is silent; the preset decides where it is on show."""
     return {
         "data": "preset",
-        "preset": DEFAULT_PRESET,
+        "preset": offer.preset,
         "groups": DEFAULT_GROUPS,
         "file": "",
         "data-seed": 0,
         "truth": False,
         "contours": False,
         "projector": False,
-        **setup(preset if data == "preset" else DEFAULT_PRESET),
+        **offer.usual,
+        **setup(preset if data == "preset" and preset else offer.preset),
     }
 
 
@@ -334,11 +365,11 @@ class Link:
     refused: tuple[str, ...]
 
 
-def read_link(query: Mapping[str, str]) -> Link:
+def read_link(query: Mapping[str, str], offer: Offer = PLAYGROUND) -> Link:
     """The settings of a query string; what is missing or not legal falls back to its default."""
     given: Values = {}
     refused: list[str] = []
-    known = {**SETTINGS, **PLACE}
+    known = {**offer.settings, **PLACE}
     for name, text in query.items():
         if name in known:
             try:
@@ -352,7 +383,7 @@ def read_link(query: Mapping[str, str]) -> Link:
         elif not is_foreign(name):
             refused.append(f"{name[:40]} is not the name of a setting.")
     position, half_steps = given.pop("position", 0), given.pop("half-steps", False)
-    base = defaults(given.get("data", "preset"), given.get("preset", DEFAULT_PRESET))
+    base = defaults(given.get("data", "preset"), given.get("preset", offer.preset), offer)
     values = base | given
     if values["start"] == "by-hand" and not fits_by_hand(values, values["by-hand"]):
         if "by-hand" in given or "by-hand" not in query:  # else it was named above
@@ -374,9 +405,9 @@ def _misfit(values: Values) -> str:
     return f"by-hand: there must be {wanted}, got {got}."
 
 
-def write_link(values: Values) -> dict[str, str]:
+def write_link(values: Values, offer: Offer = PLAYGROUND) -> dict[str, str]:
     """The shortest query that reads back to the same picture (but for the place of the player)."""
-    usual = defaults(values["data"], values["preset"])
+    usual = defaults(values["data"], values["preset"], offer)
     idle = {
         "preset": values["data"] != "preset",
         "groups": values["data"] != "groups",
@@ -385,10 +416,11 @@ def write_link(values: Values) -> dict[str, str]:
         "by-hand": values["start"] != "by-hand",
         "start-seed": not STARTS[values["start"]].random,
     }
+    unused = {name for name, is_idle in idle.items() if is_idle} | offer.idle(values)
     return {
         name: setting.write(values[name])
-        for name, setting in SETTINGS.items()
-        if values[name] != usual[name] and not idle.get(name)
+        for name, setting in offer.settings.items()
+        if values[name] != usual[name] and name not in unused
     }
 
 
