@@ -22,6 +22,7 @@ MAX_ITERATIONS = 1_000
 MAX_SEED = 999_999
 TOLERANCES = (0.0, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
 SHAPES = {"full": "Full", "tied": "Tied", "diag": "Diagonal", "spherical": "Spherical"}
+LONGEST_LIST = 4_000  # characters of a list of runs in a link
 SOURCES = {"preset": "Example", "groups": "Groups", "file": "File"}
 
 AXES_1D = ("mean", "sd")
@@ -65,6 +66,15 @@ def _whole(low: int, high: int, remark: str = "") -> Setting:
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 8 and low <= int(text) <= high):
             raise ValueError(f"a whole number from {low} to {high:,}{remark}")
+        return int(text)
+
+    return Setting(parse)
+
+
+def _one_of_numbers(*options: int) -> Setting:
+    def parse(text: str) -> int:
+        if text not in map(str, options):
+            raise ValueError(f"one of {', '.join(map(str, options))}")
         return int(text)
 
     return Setting(parse)
@@ -122,6 +132,76 @@ def _rows(check: Callable[[Rows], None]) -> Setting:
         return ";".join(",".join(repr(float(cell)).removesuffix(".0") for cell in row) for row in rows)
 
     return Setting(parse, write, joint=": ")
+
+
+class Beginning(NamedTuple):
+    """Where one run begins, as a link names it: "random-points:3", "by-hand:0.5,-2,1;0.5,2,1".
+
+    `seed` is 0 where nothing is random; `rows` is empty but for a start by hand.
+    """
+
+    start: str
+    seed: int = 0
+    rows: Rows = ()
+
+
+def _beginnings(most: int) -> Setting:
+    """Several beginnings, one after the other with "_" between them; the first that does not fit is named."""
+
+    def parse(text: str) -> tuple[Beginning, ...]:
+        if len(text) > LONGEST_LIST:
+            raise ValueError(f"it must be at most {LONGEST_LIST:,} characters long, got {len(text):,}")
+        found = tuple(_read_beginning(part) for part in text.split("_"))
+        if len(found) > most:
+            raise ValueError(f"there must be at most {most} runs, got {len(found)}")
+        return found
+
+    def write(beginnings: tuple[Beginning, ...]) -> str:
+        """As many of the last ones as a link can carry."""
+        parts: list[str] = []
+        for beginning in reversed(beginnings[-most:]):
+            part = _write_beginning(beginning)
+            if len("_".join([part, *parts])) > LONGEST_LIST:
+                break
+            parts.insert(0, part)
+        return "_".join(parts)
+
+    return Setting(parse, write, joint=": ")
+
+
+def _read_beginning(text: str) -> Beginning:
+    start, colon, rest = text.partition(":")
+    if start not in STARTS or not colon:
+        raise ValueError(f"each run must be a start and its seed, as in random-points:3, got {text[:40]!r}")
+    if start == "by-hand":
+        return Beginning(start, 0, SETTINGS["by-hand"].parse(rest))
+    try:
+        seed = SETTINGS["start-seed"].parse(rest)
+    except ValueError as error:
+        raise ValueError(f"the seed of each run must be {error}, got {rest[:40]!r}") from None
+    return Beginning(start, seed if STARTS[start].random else 0)
+
+
+def _write_beginning(beginning: Beginning) -> str:
+    if beginning.start == "by-hand":
+        return f"by-hand:{SETTINGS['by-hand'].write(beginning.rows)}"
+    return f"{beginning.start}:{beginning.seed}"
+
+
+def beginning(values: Values) -> Beginning:
+    """Where the run of these values begins."""
+    start = values["start"]
+    if start == "by-hand":
+        return Beginning(start, 0, values["by-hand"])
+    return Beginning(start, values["start-seed"] if STARTS[start].random else 0)
+
+
+def begun(beginning: Beginning) -> Values:
+    """The settings that begin a run there."""
+    if beginning.start == "by-hand":
+        return {"start": "by-hand", "by-hand": beginning.rows}
+    seed = {"start-seed": beginning.seed} if STARTS[beginning.start].random else {}
+    return {"start": beginning.start, **seed}
 
 
 class Cells(NamedTuple):
@@ -355,6 +435,73 @@ def defaults(data: str = "preset", preset: str = "", offer: Offer = PLAYGROUND) 
     }
 
 
+ROOMS = {"reseed": "Reseed", "many": "Many starts", "map": "Map", "race": "Race", "speed": "Speed"}
+MAX_LOG = 40
+MAX_RESTARTS = 100
+_PLANE = re.compile(r"(means-([1-9]|10)-([1-9]|10)|(mean|sd)-([1-9]|10))")
+
+
+def planes(n_features: int, n_components: int, shape: str) -> dict[str, tuple[str, str]]:
+    """The planes of parameter space that a map can show: name in the link -> the names of the two coordinates."""
+    numbers = range(1, n_components + 1)
+    if n_features == 2:
+        return {f"mean-{k}": (f"mean {k}, x", f"mean {k}, y") for k in numbers}
+    pairs = {f"means-{j}-{k}": (f"mean {j}", f"mean {k}") for j in numbers for k in numbers if j < k}
+    return pairs | {f"sd-{k}": (f"mean {k}", "log sd" if shape == "tied" else f"log sd {k}") for k in numbers}
+
+
+def _plane() -> Setting:
+    def parse(text: str) -> str:
+        if not _PLANE.fullmatch(text):
+            raise ValueError("means-1-2, sd-1, mean-1 or the like")
+        return text
+
+    return Setting(parse)
+
+
+LAB = Offer(
+    preset="three-peaks",
+    own={
+        "room": _one_of(ROOMS),
+        "log": _beginnings(MAX_LOG),
+        "runs": _one_of_numbers(0, 10, 100, 1_000),
+        "compare": _flag(),
+        "restarts": _whole(1, MAX_RESTARTS),
+        "plane": _plane(),
+        "profile": _flag(),
+        "rival": _beginnings(1),
+        "branch": _whole(0, MAX_ITERATIONS),
+        "squarem": _flag(),
+    },
+    usual={
+        "room": "reseed",
+        "log": (),
+        "runs": 0,
+        "compare": False,
+        "restarts": 5,
+        "plane": "",
+        "profile": True,
+        "rival": (),
+        "branch": 0,
+        "squarem": False,
+    },
+    idle=lambda values: frozenset(
+        {name for name, room in _ROOM_OF.items() if values["room"] != room}
+        | ({"log"} if values["log"] == (beginning(values),) else set())
+        | ({"branch"} if not values["rival"] else set())
+    ),
+)
+_ROOM_OF = {
+    "compare": "many",
+    "restarts": "many",
+    "plane": "map",
+    "profile": "map",
+    "rival": "race",
+    "branch": "race",
+    "squarem": "speed",
+}
+
+
 @dataclass(frozen=True)
 class Link:
     """What a link says: complete values, the place of the player, and a sentence for each part that was refused."""
@@ -390,6 +537,12 @@ def read_link(query: Mapping[str, str], offer: Offer = PLAYGROUND) -> Link:
             refused.append(_misfit(values))
         usual = base["start"] != "by-hand" or fits_by_hand(values, base["by-hand"])
         values |= {"start": base["start"] if usual else "random-points", "by-hand": base["by-hand"]}
+    for name in ("log", "rival"):
+        fitting = fitting_beginnings(values, values.get(name, ()))
+        if len(fitting) < len(values.get(name, ())):
+            wanted = f"one row for each of the {values['components']} components, of as many numbers as the data need"
+            refused.append(f"{name}: a run by hand must have {wanted}; those that do not are left out.")
+            values[name] = fitting
     return Link(values, position, half_steps, tuple(refused))
 
 
@@ -438,6 +591,14 @@ def fits_by_hand(values: Values, rows: Rows, own: OwnData | None = None) -> bool
     if values["data"] == "file" and own is None:
         return len(rows) == values["components"]
     return len(rows) == values["components"] and len(rows[0]) == (3 if n_features(values, own) == 1 else 6)
+
+
+def fitting_beginnings(
+    values: Values, beginnings: tuple[Beginning, ...], own: OwnData | None = None
+) -> tuple[Beginning, ...]:
+    """Those that can begin a run of this model on these data, each once."""
+    fitting = (one for one in beginnings if one.start != "by-hand" or fits_by_hand(values, one.rows, own))
+    return tuple(dict.fromkeys(fitting))
 
 
 def experiment(values: Values, own: OwnData | None = None) -> Experiment:

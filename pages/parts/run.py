@@ -1,0 +1,74 @@
+"""One run on show: its player, and below it everything in words and tables that follows the position."""
+
+import streamlit as st
+
+from emcore import report
+from emcore.em import History
+from emcore.experiment import Experiment
+from emcore.figures.mixture import mixture_figure
+from emcore.figures.objective import objective_figure
+from emcore.figures.stepped import SteppedFigure
+from emcore.figures.style import Look
+from emcore.scene import shown_rows
+from pages.parts import controls, outcome
+from pages.parts import settings as choices
+from pages.parts.controls import Session
+from pages.parts.player import player
+
+
+def history_of(experiment: Experiment) -> tuple[History, report.Captions]:
+    """The run and what the player says at each of its positions."""
+    with st.spinner("Running EM", show_time=True):
+        history = experiment.history()
+        return history, report.captions(history)
+
+
+@st.fragment
+def play(
+    visit: Session, experiment: Experiment, history: History, captions: report.Captions, earlier: float | None = None
+) -> None:
+    """The data beside the objective's curve, and the tables below. A step reruns this and nothing else.
+
+    `earlier` is the objective at which another run on the same data ended, for a comparison.
+    """
+    values, dataset = visit.values, experiment.dataset()
+    look = Look(projector=values["projector"])
+    truth = dataset.truth if values["truth"] else None
+    slot = st.empty()
+
+    def figures() -> tuple[SteppedFigure, SteppedFigure]:
+        with slot, st.spinner("Drawing the run", show_time=True):
+            return (
+                mixture_figure(history, look=look, truth=truth, contours=values["contours"], axes=dataset.axes),
+                objective_figure(history, look=look, half_steps=visit.half_steps),
+            )
+
+    shown = player(
+        figures,
+        key="player",
+        run_id=f"{experiment.digest} {visit.opened}",
+        look=(look, values["truth"], values["contours"], visit.half_steps),
+        captions=captions.half_steps,
+        stop_captions=captions.iterations,
+        labels=captions.labels,
+        stops=range(1, history.n_positions, 2),
+        step_names=report.step_names(history),
+        widths=(3, 2),
+        position=controls.place(visit, history),
+        whole=not visit.half_steps,
+        url=tuple(choices.PLACE),
+    )
+    if shown.half_steps != visit.half_steps:
+        visit.half_steps = shown.half_steps
+        st.rerun(scope="fragment")
+    if shown.drag:
+        start = history.parameters[0]
+        to = (shown.drag.x, shown.drag.y)[: start.n_features]
+        controls.start_by_hand(choices.moved(start, shown.drag.point, to))
+    if shown.click:
+        visit.point = experiment.source, int(shown_rows(history.n_samples)[shown.click.point])
+    row = visit.point[1] if visit.point and visit.point[0] == experiment.source else None
+
+    visit.position = shown.position
+    outcome.below(history, shown.position, truth=truth, row=row, earlier=earlier)
+    outcome.numbers(history, shown.position, dataset.axes)
