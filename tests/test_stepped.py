@@ -16,6 +16,7 @@ from pages.parts.player import (
     Drag,
     Encoded,
     PlayerReport,
+    Spot,
     encode,
     player,
     plotly_chunk,
@@ -231,6 +232,37 @@ def test_true_reports_are_believed():
     result = {"place": PLACE, "click": HERE, "drag": {**HERE, "x": 1, "y": -2.5}}
     report = read_report(encoded(), OPENING, "a", result)
     assert report == PlayerReport(1, False, Click(0, 0, 2), Drag(0, 0, 2, 1.0, -2.5))
+
+
+@pytest.mark.parametrize(
+    ("change", "spot"),
+    [
+        ({}, Spot(0, 1.0, -2.5)),
+        ({"x": 3, "y": -4}, Spot(0, 3.0, -4.0)),
+        ({"figure": 1}, None),  # asks for no spots
+        ({"figure": 2}, None),
+        ({"figure": True}, None),
+        ({"x": None}, None),
+        ({"x": True}, None),
+        ({"x": "1"}, None),
+        ({"x": [1]}, None),
+        ({"y": float("nan")}, None),
+        ({"y": float("-inf")}, None),
+        ({"y": 10**400}, None),
+        ({"run": "b"}, None),
+        ({"position": 99}, None),
+    ],
+)
+def test_a_spot_is_believed_where_one_can_be(change, spot):
+    two = encoded(figures=[stepped(spots=True), stepped()])
+    told = {**PLACE, "figure": 0, "x": 1.0, "y": -2.5, **change}
+    assert read_report(two, OPENING, "a", {"place": PLACE, "spot": told}) == PlayerReport(1, False, spot=spot)
+
+
+@pytest.mark.parametrize("spot", [None, 7, "x", [], {}, {"figure": 0, "x": 1.0, "y": 2.0}])
+def test_what_is_no_spot_is_ignored(spot):
+    one = encoded(figures=[stepped(spots=True)])
+    assert read_report(one, OPENING, "a", {"place": PLACE, "spot": spot}) == PlayerReport(1, False)
 
 
 @pytest.mark.parametrize(

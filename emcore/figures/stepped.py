@@ -100,6 +100,8 @@ class SteppedFigure:
         Whether a dragged point moves freely or horizontally only.
     clicks : tuple of int
         Traces whose points report a click.
+    spots : bool
+        Whether a click anywhere else in the plotting area reports its place.
     description : str
         What the plot shows, for screen readers.
 
@@ -115,6 +117,7 @@ class SteppedFigure:
     drags: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
     drag_axes: str = "xy"
     clicks: tuple[int, ...] = ()
+    spots: bool = False
     description: str = ""
 
     def __post_init__(self) -> None:

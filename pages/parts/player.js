@@ -6,6 +6,7 @@
 // zoom or export needs them, react also brings Plotly's own arrays up to date ("settles").
 
 const REPORT_AFTER = 150; // ms of rest before Python hears of a new position
+const DOUBLE_CLICK = 320; // ms: Plotly takes two clicks within 300 for one double click
 const SETTLE_AFTER = 700; // ms of rest before Plotly's own arrays follow
 const players = new WeakMap(); // root element -> Player
 const places = new Map(); // opening -> place, so that a re-mounted player finds its way back
@@ -97,7 +98,9 @@ class Plot {
 
   /** Show another figure, or the same one in another theme. Returns nothing: the next draw does the work. */
   show(figure, css, revision) {
+    clearTimeout(this.spotting);
     this.figure = figure;
+    this.div.toggleAttribute("data-spots", figure.spots);
     this.base = resolve(figure.figure.data, css).map((trace, index) => ({ uid: `t${index}`, ...trace }));
     const layout = resolve(figure.figure.layout, css);
     const line = css("--st-border-color-light") || css("--st-border-color");
@@ -439,6 +442,7 @@ class Plot {
     const reach = (event) => (event.pointerType === "touch" ? 28 : 16);
     const on = (type, handler, options) => div.addEventListener(type, handler, { capture: true, ...options });
     on("pointerdown", (event) => {
+      if (!event.isPrimary) this.pressed = null; // two fingers press nothing
       if (!this.figure || event.button || !event.isPrimary) return;
       this.settle();
       const grabbed = this.hit(event, this.draggable(), reach(event));
@@ -493,6 +497,29 @@ class Plot {
     if (jumped && !(clicked?.distance < jumped.distance))
       this.player.jump(this.figure.jumps[jumped.trace][jumped.point]);
     else if (clicked) this.player.tell("click", { figure: index, trace: clicked.trace, point: clicked.point });
+    else if (this.figure.spots) this.spot(event, index);
+  }
+
+  /** A click on no point. Of a double click only the first counts, and none where it undoes a zoom. */
+  spot(event, figure) {
+    if (!this.div._fullLayout || event.target.closest?.(".legend, .modebar")) return;
+    const [across, down] = this.axes({});
+    const [px, py] = this.pointer(event, {});
+    if (px < 0 || py < 0 || px > across._length || py > down._length) return;
+    const now = performance.now();
+    const second = now - this.spotted < DOUBLE_CLICK;
+    this.spotted = now;
+    clearTimeout(this.spotting);
+    if (second) return;
+    const spot = { figure, x: across.p2d(px), y: down.p2d(py) };
+    if (this.zoomed()) this.spotting = setTimeout(() => this.player.tell("spot", spot), DOUBLE_CLICK);
+    else this.player.tell("spot", spot);
+  }
+
+  zoomed() {
+    const { layout } = this.figure.figure;
+    const moved = (name) => layout[name]?.range?.some((end, index) => end !== this.layout[name].range[index]);
+    return moved("xaxis") || moved("yaxis");
   }
 
   grab(event, { trace, point }) {
@@ -535,6 +562,7 @@ class Plot {
   }
 
   destroy() {
+    clearTimeout(this.spotting);
     this.observer.disconnect();
     window.removeEventListener("pointerup", this.released, true);
     window.removeEventListener("pointercancel", this.cancelled, true);

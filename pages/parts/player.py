@@ -23,7 +23,7 @@ from emcore.figures.stepped import SteppedFigure, Track
 CACHE_BYTES = 64_000_000
 EXACT_BYTES = 16_000  # tracks up to this size keep float64; larger ones travel as float32, 7 digits
 HEIGHT = 420
-FARTHEST = 1e300  # an end of a drag beyond this is no number that a plot can show
+FARTHEST = 1e300  # a coordinate beyond this is no number that a plot can show
 
 HTML = """
 <div class="player" data-testid="player" role="group" aria-label="Player">
@@ -93,17 +93,27 @@ class Drag:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A click on no point, at (x, y) in data units, in a figure that asks for spots."""
+
+    figure: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class PlayerReport:
-    """Where the player has come to rest, and what was done to its points since the last script run.
+    """Where the player has come to rest, and what was done in its figures since the last script run.
 
     `position` counts half-steps where there are any; `half_steps` says whether the player shows them.
-    `click` and `drag` are set in one script run only: the one that they cause.
+    `click`, `drag` and `spot` are set in one script run only: the one that they cause.
     """
 
     position: int
     half_steps: bool
     click: Click | None = None
     drag: Drag | None = None
+    spot: Spot | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +217,7 @@ def player(
         on_stuck_change=_nothing,
         on_click_change=_nothing,
         on_drag_change=_nothing,
+        on_spot_change=_nothing,
     )
     if result.get("stuck") or plotly_chunk() is None:
         # A chart of Streamlit's own brings plotly.js to the page when the player could not.
@@ -262,7 +273,7 @@ def read_report(encoded: Encoded, opening: dict[str, Any], run_id: str, result: 
         "opening" (a number), "position" and "half" with which the run opened.
     run_id : str
     result : mapping
-        Untrusted values "place" (a state) and "click" and "drag" (events).
+        Untrusted values "place" (a state) and "click", "drag" and "spot" (events).
     """
     whole_run = {"run": run_id, "opening": opening["opening"]}
 
@@ -276,27 +287,30 @@ def read_report(encoded: Encoded, opening: dict[str, Any], run_id: str, result: 
         fits = bool(stops) if half else not stops or position in stops
         return (position, half) if fits else None
 
+    def figure_of(value: Any) -> SteppedFigure | None:
+        known = place(value) is not None and _index(value.get("figure"), len(encoded.figures))
+        return encoded.figures[value["figure"]] if known else None
+
     def point(value: Any, traces: Callable[[SteppedFigure, int], Any]) -> tuple[int, int, int] | None:
-        at = place(value)
-        if at is None or not _index(value.get("figure"), len(encoded.figures)):
+        figure = figure_of(value)
+        if figure is None:
             return None
-        figure = encoded.figures[value["figure"]]
         trace, index = value.get("trace"), value.get("point")
-        if not _index(trace, len(figure.figure.data)) or trace not in traces(figure, at[0]):
+        if not _index(trace, len(figure.figure.data)) or trace not in traces(figure, value["position"]):
             return None
         return (value["figure"], trace, index) if _index(index, figure.n_points(trace)) else None
 
     position, half = place(result.get("place")) or (opening["position"], opening["half"])
-    clicked, dragged = result.get("click"), result.get("drag")
+    clicked, dragged, spotted = result.get("click"), result.get("drag"), result.get("spot")
     click = point(clicked, lambda figure, _: figure.clicks)
-    drag = point(dragged, _draggable)
-    ends = [dragged.get(axis) for axis in ("x", "y")] if drag else []
-    finite = all(type(end) in (int, float) and abs(end) < FARTHEST for end in ends)
+    drag, end = point(dragged, _draggable), _end(dragged)
+    figure, at = figure_of(spotted), _end(spotted)
     return PlayerReport(
         position,
         half,
         Click(*click) if click else None,
-        Drag(*drag, x=float(ends[0]), y=float(ends[1])) if drag and finite else None,
+        Drag(*drag, *end) if drag and end else None,
+        Spot(spotted["figure"], *at) if figure and figure.spots and at else None,
     )
 
 
@@ -345,6 +359,7 @@ def _figure_content(stepped: SteppedFigure, blob: bytearray) -> dict[str, Any]:
         "drags": {trace: allowed.astype(int).tolist() for trace, allowed in stepped.drags.items()},
         "drag_axes": stepped.drag_axes,
         "clicks": list(stepped.clicks),
+        "spots": stepped.spots,
         "description": stepped.description,
     }
 
@@ -428,6 +443,13 @@ def _opening(key: str, run_id: str, position: int, whole: bool, encoded: Encoded
 def _index(value: Any, length: int) -> TypeGuard[int]:
     """Whether this is an index into something of that length; True and 1.0 are not."""
     return type(value) is int and 0 <= value < length
+
+
+def _end(value: Any) -> tuple[float, float] | None:
+    """Where a drag or a click ended, if these are numbers that a plot can show."""
+    ends = [value.get(axis) for axis in ("x", "y")] if isinstance(value, dict) else [None]
+    shown = all(type(end) in (int, float) and abs(end) < FARTHEST for end in ends)
+    return (float(ends[0]), float(ends[1])) if shown else None
 
 
 def _draggable(figure: SteppedFigure, position: int) -> list[int]:

@@ -1,7 +1,7 @@
 """An app with a player and figures that mean nothing: what the browser tests drive.
 
 The query decides what is shown: points, steps, position, half=1 (open in half-steps), many=1 (two players),
-chunk=missing (plotly.js is not where it was).
+panels=cloud,map (which figures, of cloud, curve and map), chunk=missing (plotly.js is not where it was).
 """
 
 import json
@@ -127,6 +127,54 @@ def figures(run: int, n_points: int, n_steps: int, n_rings: int = 3) -> tuple[St
     return first, second
 
 
+@lru_cache(maxsize=2)
+def landscape(run: int, n_steps: int, n_cells: int = 200) -> SteppedFigure:
+    """A still heat map, and on it a path that grows, a mark at its end and handles that wander; it asks for spots."""
+    rng = np.random.default_rng(run)
+    even = np.arange(2 * n_steps + 2) // 2
+    x, y = np.linspace(-3, 3, n_cells), np.linspace(-2, 4, n_cells)
+    height = np.sin(2 * x) + np.cos(2 * y)[:, None] - 0.1 * (x**2 + y[:, None] ** 2)
+    height[:20, :20] = np.nan
+    path = np.cumsum(rng.normal(size=(n_steps + 1, 2)) * 0.15, axis=0)
+    handles = np.array([-2.0, 0.0]) + path[:, None] * [[0.2, 0.2]]
+    figure = go.Figure(
+        [
+            go.Heatmap(x=x, y=y, z=height, hoverinfo="skip", colorscale="Viridis", showscale=False),
+            go.Scatter(x=path[:, 0], y=path[:, 1], mode="lines", line={"simplify": False}),
+            go.Scatter(mode="markers", marker={"size": 11, "color": "crimson"}),
+            go.Scatter(mode="markers", marker={"size": 11, "color": "white"}),
+        ],
+        layout={
+            "height": 420,
+            "showlegend": False,
+            "margin": {"l": 40, "r": 10, "t": 10, "b": 40},
+            "xaxis": {"range": [-3, 3]},
+            "yaxis": {"range": [-2, 4]},
+        },
+    )
+    return SteppedFigure(
+        figure,
+        (
+            Track(1, "shown", np.arange(1, n_steps + 2), even),
+            Track(2, "x", path[:, :1], even),
+            Track(2, "y", path[:, 1:], even),
+            Track(3, "x", handles[..., 0], even),
+            Track(3, "y", handles[..., 1], even),
+        ),
+        drags={3: np.ones(2 * n_steps + 2, dtype=bool)},
+        clicks=(2,),
+        spots=True,
+        description="A map and a path",
+    )
+
+
+def panels(names: tuple[str, ...], run: int, n_points: int, n_steps: int) -> list[SteppedFigure]:
+    """The figures of these names."""
+    cloud, curve = figures(run, n_points, n_steps)
+    made = {"cloud": cloud, "curve": curve, "map": landscape(run, n_steps)}
+    return [made[name] for name in names]
+
+
 def main() -> None:
     """The page: two buttons, a switch, the player and what it reports."""
     st.set_page_config(layout="wide", page_title="Player")
@@ -143,22 +191,25 @@ def main() -> None:
         state.opens = 13
     middle.button("Rerun")
     still = right.toggle("Without curve")
-    n_shown = 1 if still else 2
+    names = tuple(query.get("panels", "cloud,curve").split(","))[: 1 if still else None]
     report = part.player(
-        lambda: figures(state.run, n_points, n_steps)[:n_shown],
+        lambda: panels(names, state.run, n_points, n_steps),
         key="player",
-        look=(n_points, n_steps, n_shown),
+        look=(n_points, n_steps, names),
         run_id=f"run {state.run}",
         position=state.opens,
         whole="half" not in query,
         stops=range(1, 2 * n_steps + 2, 2),
-        widths=(1,) if still else (3, 2),
+        widths=(3, 2) if len(names) == 2 else (),
         **texts(n_steps),
     )
-    for event in ("click", "drag"):
+    events = ("click", "drag", "spot")
+    for event in events:
         if getattr(report, event):
             state[event] = asdict(getattr(report, event))
-    told = {**asdict(report), "click": state.get("click"), "drag": state.get("drag"), "run": state.run}
+            state["events"] = [*state.get("events", []), event]
+    kept = {event: state.get(event) for event in events}
+    told = {**asdict(report), **kept, "run": state.run, "events": state.get("events", [])}
     with st.container(key="report"):
         st.text(json.dumps(told))
     if "many" in query:
