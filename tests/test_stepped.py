@@ -101,6 +101,34 @@ def test_there_are_no_other_positions(position):
         stepped().at(position)
 
 
+def test_an_extended_figure_waits_before_its_run_and_rests_after_it():
+    longer = stepped().extended(9, offset=3)
+    assert longer.n_positions == 9
+    for position, own in enumerate([0, 0, 0, 0, 1, 2, 3, 3, 3]):
+        assert longer.at(position).to_json() == stepped().at(own).to_json()
+    assert longer.jumps[1].tolist() == [4, 6]
+    assert np.flatnonzero(longer.drags[0]).tolist() == [4, 5]
+    assert (longer.clicks, longer.description) == (stepped().clicks, stepped().description)
+
+
+def test_a_point_that_can_be_dragged_at_the_first_and_last_position_rests_outside_them():
+    everywhere = stepped(drags={0: np.ones(4, dtype=bool)})
+    assert everywhere.extended(7, offset=2).drags[0].tolist() == [False, False, True, True, True, True, False]
+
+
+def test_an_extended_figure_of_no_greater_length_is_the_same():
+    same = stepped().extended(4)
+    assert [same.at(position).to_json() for position in range(4)] == [stepped().at(p).to_json() for p in range(4)]
+    still = SteppedFigure(base(), (), spots=True).extended(9, offset=2)
+    assert still.n_positions == 1 and still.spots
+
+
+@pytest.mark.parametrize(("n_positions", "offset"), [(3, 0), (5, 2), (9, -1)])
+def test_a_figure_is_not_made_shorter(n_positions, offset):
+    with pytest.raises(ValueError, match="at least offset \\+ 4, the figure's own positions, got offset"):
+        stepped().extended(n_positions, offset)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

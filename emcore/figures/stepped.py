@@ -1,8 +1,8 @@
 """A Plotly figure together with what changes in it from position to position of a history."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 import plotly.graph_objects as go
@@ -173,6 +173,41 @@ class SteppedFigure:
             else:
                 trace[track.attribute] = frame
         return figure
+
+    def extended(self, n_positions: int, offset: int = 0) -> Self:
+        """The same pictures on a longer slider: position p shows what position p - offset did.
+
+        Before its own first position it shows that one, after its last one the last. So two runs of unlike length can
+        be stepped together, and a run that branches off another begins where it does. Outside its own positions
+        nothing can be dragged.
+
+        Parameters
+        ----------
+        n_positions : int
+            How many positions the longer slider has, at least offset + self.n_positions.
+        offset : int
+            Where the first position lies on it. Even where positions are half-steps, or E-steps stand beside M-steps.
+
+        Raises
+        ------
+        ValueError
+            If the figure's own positions do not fit.
+        """
+        own = self.n_positions
+        if offset < 0 or n_positions < offset + own:
+            raise ValueError(
+                f"offset must be 0 or more and n_positions at least offset + {own}, the figure's own positions, "
+                f"got offset {offset} and n_positions {n_positions}"
+            )
+        place = np.arange(n_positions) - offset
+        inside = (place >= 0) & (place < own)
+        place = np.clip(place, 0, own - 1)
+        return replace(
+            self,
+            tracks=tuple(replace(track, frame_of_position=track.frame_of_position[place]) for track in self.tracks),
+            jumps={trace: positions + offset for trace, positions in self.jumps.items()},
+            drags={trace: allowed[place] & inside for trace, allowed in self.drags.items()},
+        )
 
     def n_points(self, trace: int) -> int:
         """How many points a trace has at most, shown or not."""
