@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from emcore.em import History
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
 
 
@@ -38,6 +41,24 @@ def match(found: GaussianMixtureParameters, truth: GaussianMixtureParameters) ->
     rows, columns = linear_sum_assignment(squared_distances(_scaled(found, truth), _scaled(truth, truth)))
     partner[rows] = columns
     return partner
+
+
+def relabelled(history: History, other: History) -> History:
+    """The same run with its components in the order in which they end up standing for those of `other`.
+
+    Nothing but the labels changes. ValueError if the two have different numbers of components.
+    """
+    order = np.argsort(match(history.parameters[-1], other.parameters[-1]))
+    n_components = other.parameters[-1].n_components
+    if len(order) != n_components:
+        raise ValueError(f"both runs must have the same number of components, got {len(order)} and {n_components}")
+    parameters = tuple(
+        GaussianMixtureParameters(
+            theta.weights[order], theta.means[order], theta.covariances[order], theta.covariance_type
+        )
+        for theta in history.parameters
+    )
+    return replace(history, parameters=parameters)
 
 
 def _scaled(parameters: GaussianMixtureParameters, by: GaussianMixtureParameters) -> GaussianMixtureParameters:

@@ -130,7 +130,8 @@ def test_means_can_be_dragged_at_the_start_and_points_clicked(make):
     assert allowed.tolist() == [position < 2 for position in range(history.n_positions)]
     assert stepped.drag_axes == ("x" if history.X.shape[1] == 1 else "xy")
     assert stepped.clicks == (number_of(stepped, "Points"),)
-    assert mixture_figure(history, draggable=False).drags == {}
+    assert mixture_figure(history, draggable="never").drags == {}
+    assert all(allowed.all() for allowed in mixture_figure(history, draggable="always").drags.values())
 
 
 @pytest.mark.parametrize("make", HISTORIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -27,7 +27,7 @@ def mixture_figure(
     contours: bool = False,
     trails: bool = True,
     axes: tuple[str, ...] = ("x", "y"),
-    draggable: bool = True,
+    draggable: Literal["at the start", "always", "never"] = "at the start",
 ) -> SteppedFigure:
     """The data and the mixture, at every position of the run.
 
@@ -48,8 +48,8 @@ def mixture_figure(
         Also the way that each mean came.
     axes : tuple of str
         What the features are called.
-    draggable : bool
-        Whether means can be moved at the bare start and after the first E-step.
+    draggable : "at the start", "always" or "never"
+        When means can be moved; the start is the bare one and the first E-step.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def mixture_figure(
     return SteppedFigure(
         figure,
         tuple(build.tracks),
-        drags={by_name["Means"]: positions < 2} if draggable else {},
+        drags={} if draggable == "never" else {by_name["Means"]: (positions < 2) | (draggable == "always")},
         drag_axes="x" if drawn.n_features == 1 else "xy",
         clicks=(by_name["Points"],),
         description=_description(drawn, history, axes),
