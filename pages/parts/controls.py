@@ -14,7 +14,6 @@ import pandas as pd
 import streamlit as st
 
 from emcore.datasets import DATASETS
-from emcore.em import History
 from emcore.experiment import Experiment, OwnData
 from emcore.starts import STARTS
 from pages.parts import csv_table
@@ -41,12 +40,17 @@ class Session:
     complaint: tuple[int, str] | None = None  # an editor, and why it was opened anew
     groups_2d: Rows = ()  # as they were when the groups were last in 2D
     opened: int = 0  # a new number opens the player at the link's place
-    position: int = 0  # where the player rests
+    rested: tuple[Experiment, int] | None = None  # the run in the player, and the position where it rests
     half_steps: bool = False  # whether it shows half-steps
     point: tuple[Any, int] | None = None  # the data that were clicked, and the row of X
     ends: tuple[tuple[Experiment, float], ...] = ()  # the last two runs, and the objective at which each ended
     animation: tuple[Any, bytes] | None = None  # the last that was drawn, and of what: the heaviest thing in a visit
     pending: Values | None = None  # chosen after the widgets were drawn, for the next run of the script
+
+    @property
+    def position(self) -> int:
+        """Where the player rests."""
+        return self.rested[1] if self.rested else 0
 
     @property
     def shows_example(self) -> bool:
@@ -87,6 +91,7 @@ def begin(lesson: str = "playground", offer: Offer = choices.PLAYGROUND) -> Sess
         visit.link = choices.read_link(st.query_params.to_dict(), offer)
         visit.query = query
         visit.half_steps = visit.link.half_steps
+        visit.rested = None
         visit.opened += 1
         visit.editor += 1
         visit.groups_2d = ()
@@ -119,12 +124,15 @@ def end(visit: Session) -> None:
         )
 
 
-def place(visit: Session, history: History) -> int:
-    """Where the player opens: at the link's place, or at the start if the run does not go so far."""
+def place(visit: Session, experiment: Experiment, n_positions: int) -> int:
+    """Where a player opens this run: at the link's place, at that where another player left the run, or at the start
+    if the run does not go so far."""
     position = visit.link.position
-    if position < history.n_positions:
+    if not position and visit.rested is not None and visit.rested[0] == experiment:
+        return min(visit.rested[1], n_positions - 1)
+    if position < n_positions:
         return position
-    n = history.n_iterations
+    n = n_positions // 2 - 1
     st.warning(
         f"This link leads to iteration {position // 2:,}, but this run has {n:,} iteration{'' if n == 1 else 's'}; "
         "it opens at the start."
@@ -150,7 +158,7 @@ def _query() -> dict[str, str]:
     }
 
 
-def _widget(name: str, make: Any, *args: Any, **options: Any) -> Any:
+def widget(name: str, make: Any, *args: Any, **options: Any) -> Any:
     """A widget bound to a setting: it shows the session's value, and the session follows it."""
     values = session().values
     if name not in st.session_state:
@@ -172,7 +180,7 @@ def sidebar(visit: Session) -> Experiment:
 
 def _data(visit: Session) -> None:
     st.subheader("Data")
-    source = _widget(
+    source = widget(
         "data",
         st.segmented_control,
         "Where the data come from",
@@ -185,7 +193,7 @@ def _data(visit: Session) -> None:
     )
     random = True
     if source == "preset":
-        name = _widget(
+        name = widget(
             "preset",
             st.selectbox,
             "Example",
@@ -215,7 +223,7 @@ def _seed(name: str, label: str, press: str, random: bool, about_seed: str, abou
     """A seed and the button that takes the next one, both idle where nothing is random."""
     button, seed = st.columns([3, 2], vertical_alignment="bottom")
     with seed:
-        _widget(name, st.number_input, label, 0, choices.MAX_SEED, step=1, disabled=not random, help=about_seed)
+        widget(name, st.number_input, label, 0, choices.MAX_SEED, step=1, disabled=not random, help=about_seed)
     button.button(
         press, type=kind, on_click=_next_seed, args=(name,), disabled=not random, width="stretch", help=about_press
     )
@@ -223,7 +231,7 @@ def _seed(name: str, label: str, press: str, random: bool, about_seed: str, abou
 
 def _model() -> None:
     st.subheader("Model")
-    _widget(
+    widget(
         "components",
         st.number_input,
         "Components K",
@@ -233,7 +241,7 @@ def _model() -> None:
         on_change=_components_chosen,
         help="How many Gaussians the mixture has. EM does not find this number: you choose it.",
     )
-    _widget(
+    widget(
         "shape",
         st.selectbox,
         "Covariance",
@@ -250,7 +258,7 @@ def _start(visit: Session) -> None:
         help="Where EM begins. Whatever the start: at iteration 0 you can drag the means on the picture, which then "
         "is a start by hand. A start by hand has a table below the picture, for weights, means and covariances.",
     )
-    name = _widget(
+    name = widget(
         "start",
         st.selectbox,
         "Start",
@@ -274,7 +282,7 @@ def _start(visit: Session) -> None:
 
 def _run() -> None:
     st.subheader("Run")
-    _widget(
+    widget(
         "max-iter",
         st.number_input,
         "Max. iterations",
@@ -283,7 +291,7 @@ def _run() -> None:
         step=10,
         help=f"EM stops after this many iterations at the latest. At most {choices.MAX_ITERATIONS:,}.",
     )
-    _widget(
+    widget(
         "tol",
         st.selectbox,
         "Tolerance",
@@ -296,7 +304,7 @@ def _run() -> None:
 def _view(visit: Session) -> None:
     st.subheader("View")
     known = choices.experiment(visit.values, visit.own).dataset().truth is not None
-    _widget(
+    widget(
         "truth",
         st.toggle,
         "Show the truth",
@@ -306,8 +314,8 @@ def _view(visit: Session) -> None:
         else "Nobody knows the truth of these data, or whether they have one.",
     )
     if choices.n_features(visit.values, visit.own) == 2:
-        _widget("contours", st.toggle, "Density contours", help="Lines of equal density of the whole mixture.")
-    _widget("projector", st.toggle, "Projector", help="Larger type and thicker lines, for the back row.")
+        widget("contours", st.toggle, "Density contours", help="Lines of equal density of the whole mixture.")
+    widget("projector", st.toggle, "Projector", help="Larger type and thicker lines, for the back row.")
 
 
 def _next_seed(name: str) -> None:

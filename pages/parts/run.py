@@ -1,5 +1,7 @@
 """One run on show: its player, and below it everything in words and tables that follows the position."""
 
+from collections.abc import Callable, Hashable, Sequence
+
 import streamlit as st
 
 from emcore import report
@@ -13,7 +15,7 @@ from emcore.scene import shown_rows
 from pages.parts import controls, outcome
 from pages.parts import settings as choices
 from pages.parts.controls import Session
-from pages.parts.player import player
+from pages.parts.player import PlayerReport, player
 
 
 def history_of(experiment: Experiment) -> tuple[History, report.Captions]:
@@ -21,6 +23,45 @@ def history_of(experiment: Experiment) -> tuple[History, report.Captions]:
     with st.spinner("Running EM", show_time=True):
         history = experiment.history()
         return history, report.captions(history)
+
+
+def follow(
+    visit: Session,
+    experiment: Experiment,
+    history: History,
+    captions: report.Captions,
+    figures: Callable[[], Sequence[SteppedFigure]],
+    *,
+    key: str,
+    look: Hashable,
+    widths: Sequence[float] = (),
+) -> PlayerReport:
+    """The player of one run, and the session keeps where it rests. `figures` and `look` as in `player`."""
+    shown = player(
+        figures,
+        key=key,
+        run_id=f"{experiment.digest} {visit.opened}",
+        look=(look, visit.half_steps),
+        captions=captions.half_steps,
+        stop_captions=captions.iterations,
+        labels=captions.labels,
+        stops=range(1, history.n_positions, 2),
+        step_names=report.step_names(history),
+        widths=widths,
+        position=controls.place(visit, experiment, history.n_positions),
+        whole=not visit.half_steps,
+        url=tuple(choices.PLACE),
+    )
+    rests(visit, experiment, shown)
+    return shown
+
+
+def rests(visit: Session, experiment: Experiment, shown: PlayerReport) -> None:
+    """The session keeps where a player rests; its switch for half-steps redraws what depends on it."""
+    visit.rested = experiment, shown.position
+    if shown.half_steps != visit.half_steps:
+        visit.half_steps = shown.half_steps
+        st.rerun(scope="fragment")
 
 
 @st.fragment
@@ -43,24 +84,16 @@ def play(
                 objective_figure(history, look=look, half_steps=visit.half_steps),
             )
 
-    shown = player(
+    shown = follow(
+        visit,
+        experiment,
+        history,
+        captions,
         figures,
         key="player",
-        run_id=f"{experiment.digest} {visit.opened}",
-        look=(look, values["truth"], values["contours"], visit.half_steps),
-        captions=captions.half_steps,
-        stop_captions=captions.iterations,
-        labels=captions.labels,
-        stops=range(1, history.n_positions, 2),
-        step_names=report.step_names(history),
+        look=(look, values["truth"], values["contours"]),
         widths=(3, 2),
-        position=controls.place(visit, history),
-        whole=not visit.half_steps,
-        url=tuple(choices.PLACE),
     )
-    if shown.half_steps != visit.half_steps:
-        visit.half_steps = shown.half_steps
-        st.rerun(scope="fragment")
     if shown.drag:
         start = history.parameters[0]
         to = (shown.drag.x, shown.drag.y)[: start.n_features]
@@ -69,6 +102,5 @@ def play(
         visit.point = experiment.source, int(shown_rows(history.n_samples)[shown.click.point])
     row = visit.point[1] if visit.point and visit.point[0] == experiment.source else None
 
-    visit.position = shown.position
     outcome.below(history, shown.position, truth=truth, row=row, earlier=earlier)
     outcome.numbers(history, shown.position, dataset.axes)
