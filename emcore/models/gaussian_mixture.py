@@ -401,18 +401,22 @@ def _check_covariance_type(covariance_type: str) -> None:
 def _constrained(
     covariances: NDArray[np.float64], counts: NDArray[np.float64], covariance_type: CovarianceType
 ) -> NDArray[np.float64]:
-    """The covariances of the given type that fit best: the weighted ones, pooled, or stripped to their diagonal."""
-    n_components, n_features, _ = covariances.shape
+    """The covariances of the given type that fit best: the weighted ones, pooled, or stripped to their diagonal.
+
+    The last axes are (n_components, n_features, n_features), and (n_components,) of the counts; any may precede them.
+    """
+    n_features = covariances.shape[-1]
     if covariance_type == "full" or (n_features == 1 and covariance_type != "tied"):
         return covariances
     if covariance_type == "tied":
-        pooled = np.tensordot(counts / counts.sum(), covariances, axes=1)
-        return np.repeat(pooled[None], n_components, axis=0)
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
+        shares = counts / counts.sum(axis=-1, keepdims=True)
+        pooled = (shares[..., None, None] * covariances).sum(axis=-3, keepdims=True)
+        return np.repeat(pooled, covariances.shape[-3], axis=-3)
+    variances = np.diagonal(covariances, axis1=-2, axis2=-1)
     if covariance_type == "spherical":
-        variances = np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape)
+        variances = np.broadcast_to(variances.mean(axis=-1, keepdims=True), variances.shape)
     constrained = np.zeros_like(covariances)
-    constrained[:, range(n_features), range(n_features)] = variances
+    constrained[..., range(n_features), range(n_features)] = variances
     return constrained
 
 
