@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,9 +13,9 @@ from emcore.figures import style
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 from emcore.report import number as written
-from emcore.scene import climb
+from emcore.scene import Climb, climb
 
-NOW_SYMBOLS = ("circle", "triangle-down")  # the second one where the place lies below the picture
+BELOW_SYMBOL = "triangle-down"  # marks the place where it lies below the picture
 
 
 def objective_figure(
@@ -47,89 +48,173 @@ def objective_figure(
     """
     if not 0 <= since <= history.n_iterations:
         raise ValueError(f"since must be from 0 to {history.n_iterations}, got {since}")
+    place = climb(history, half_steps=half_steps, since=since)
+    layout = curve_layout(
+        look,
+        title=style.objective_title(history),
+        x_range=(since, history.n_iterations),
+        y_range=place.y_range,
+        note=place.note,
+        showlegend=half_steps,
+    )
+    drawn = curve(history, place, look=look, half_steps=half_steps, markers=few(history.n_iterations - since))
+    return replace(drawn, figure=go.Figure(drawn.figure.data, layout), description=_description(history))
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """How one run's curve is told from another's.
+
+    Parameters
+    ----------
+    name : str
+        What the legend calls the run; empty: it has the name of its objective.
+    colour, bound_colour : str
+        Of the objective and of the lower bound.
+    dash : str
+        Plotly's name of the lines' dash.
+    symbol : str
+        Plotly's name of the marker of the present place; below the picture it is a triangle.
+    """
+
+    name: str = ""
+    colour: str = style.OBJECTIVE
+    bound_colour: str = style.BOUND
+    dash: str = "solid"
+    symbol: str = "circle"
+
+
+ONE_RUN: Final = Stroke()
+
+
+def curve(
+    history: History,
+    place: Climb,
+    *,
+    look: Look,
+    stroke: Stroke = ONE_RUN,
+    half_steps: bool = False,
+    markers: bool = True,
+    shift: int = 0,
+) -> SteppedFigure:
+    """One run's objective as a curve that grows, without axes: a part of a figure.
+
+    Parameters
+    ----------
+    history : History
+    place : Climb
+        Where the marker of the present place stands.
+    look : Look
+    stroke : Stroke
+    half_steps : bool
+        Also the lower bound.
+    markers : bool
+        Whether iterations are marked on the curve.
+    shift : int
+        The iteration on the axis at which the run begins.
+    """
     iterations = np.arange(history.n_iterations + 1)
     positions = np.arange(history.n_positions)
     iteration_at = positions // 2
     objective = np.asarray(history.objective)
-    place = climb(history, half_steps=half_steps, since=since)
-    markers = len(iterations) - since <= 60  # more would run into each other
+    title = stroke.name or history.model.objective_name
+    whole = f"{stroke.name}, whole" if stroke.name else "Whole run"
+    bound_name = f"{stroke.name}, lower bound" if stroke.name else "Lower bound"
     hover = "Iteration %{x}<br>%{y:.3f}"
     traces: list[dict[str, Any]] = [
         {
-            "name": "Whole run",
-            "x": iterations,
+            "name": whole,
+            "x": iterations + shift,
             "y": objective,
             "mode": "lines+markers" if markers else "lines",
-            "line": {"color": style.OBJECTIVE, "width": look.line_width},
-            "marker": {"size": 2.4 * look.line_width, "color": style.OBJECTIVE},
+            "line": {"color": stroke.colour, "width": look.line_width, "dash": stroke.dash},
+            "marker": {"size": 2.4 * look.line_width, "color": stroke.colour, "symbol": stroke.symbol},
             "opacity": 0.4,
-            "hovertemplate": f"{hover}<extra>Whole run</extra>",
+            "showlegend": not stroke.name,
+            "hovertemplate": f"{hover}<extra>{whole}</extra>",
         },
         {
-            "name": history.model.objective_name,
-            "x": iterations,
+            "name": title,
+            "x": iterations + shift,
             "y": objective,
             "mode": "lines",
-            "line": {"color": style.OBJECTIVE, "width": 1.2 * look.line_width},
-            "hovertemplate": f"{hover}<extra>{history.model.objective_name}</extra>",
+            "line": {"color": stroke.colour, "width": 1.2 * look.line_width, "dash": stroke.dash},
+            "hovertemplate": f"{hover}<extra>{title}</extra>",
         },
     ]
     tracks = [Track(1, "shown", iterations + 1, iteration_at)]
     jumps = {0: 2 * iterations + 1}
     if half_steps:
-        bound = history.lower_bounds
         number = len(traces)
         traces.append(
             {
-                "name": "Lower bound",
-                "x": iteration_at,  # the bare start has no bound: a gap
-                "y": bound,
+                "name": bound_name,
+                "x": iteration_at + shift,  # the bare start has no bound: a gap
+                "y": history.lower_bounds,
                 "mode": "lines",
-                "line": {"color": style.BOUND, "width": look.line_width},
-                "hovertemplate": f"{hover}<extra>Lower bound</extra>",
+                "line": {"color": stroke.bound_colour, "width": look.line_width, "dash": stroke.dash},
+                "hovertemplate": f"{hover}<extra>{bound_name}</extra>",
             }
         )
         tracks.append(Track(number, "shown", positions + 1, positions))
         jumps[number] = positions
     number = len(traces)
+    symbols = (stroke.symbol, BELOW_SYMBOL)
     traces.append(
         {
-            "name": "Now",
-            "x": [0],
+            "name": f"{stroke.name}, now" if stroke.name else "Now",
+            "x": [shift],
             "y": [place.heights[0]],
             "mode": "markers",
             "showlegend": False,
             "marker": {
                 "size": look.now_size,
-                "color": style.OBJECTIVE,
-                "symbol": NOW_SYMBOLS[int(place.below[0])],
+                "color": stroke.colour,
+                "symbol": symbols[int(place.below[0])],
                 "line": {"color": "white", "width": 2},
             },
             "hoverinfo": "skip",
         }
     )
-    tracks.append(Track(number, "x", iteration_at[:, None], positions))
+    tracks.append(Track(number, "x", iteration_at[:, None] + shift, positions))
     tracks.append(Track(number, "y", place.heights[:, None], positions))
     if place.below.any():
         frames = np.array([[0], [1]], dtype=np.uint8)
-        tracks.append(Track(number, "marker.symbol", frames, place.below.astype(int), NOW_SYMBOLS))
-    margin = look.now_size / 300 * max(history.n_iterations - since, 1)  # the marker fits on a phone, too
-    layout = style.layout(
+        tracks.append(Track(number, "marker.symbol", frames, place.below.astype(int), symbols))
+    return SteppedFigure(go.Figure([{"type": "scatter", **trace} for trace in traces]), tuple(tracks), jumps=jumps)
+
+
+def curve_layout(
+    look: Look,
+    *,
+    title: str,
+    x_range: tuple[int, int],
+    y_range: tuple[float, float],
+    note: str = "",
+    showlegend: bool = True,
+) -> dict[str, Any]:
+    """The axes of curves against the iteration: from the first iteration to the last, with room for the marker."""
+    first, last = x_range
+    margin = look.now_size / 300 * max(last - first, 1)  # the marker fits on a phone, too
+    return style.layout(
         look,
         x_title="Iteration",
-        y_title=style.objective_title(history),
-        revision=f"{history.n_iterations} {place.y_range} {since}",
+        y_title=title,
+        revision=f"{last} {y_range} {first}",
         xaxis={
-            "range": (since - margin, history.n_iterations + margin),
-            **({"dtick": 1} if history.n_iterations - since <= 7 else {}),
+            "range": (first - margin, last + margin),
+            **({"dtick": 1} if last - first <= 7 else {}),
             "tickformat": "d",
         },
-        yaxis={"range": place.y_range, "exponentformat": "none", "separatethousands": True},
-        showlegend=half_steps,
-        annotations=[_note(place.note, look)] if place.note else [],
+        yaxis={"range": y_range, "exponentformat": "none", "separatethousands": True},
+        showlegend=showlegend,
+        annotations=[_note(note, look)] if note else [],
     )
-    figure = go.Figure({"data": [{"type": "scatter", **trace} for trace in traces], "layout": layout})
-    return SteppedFigure(figure, tuple(tracks), jumps=jumps, description=_description(history))
+
+
+def few(n_iterations: int) -> bool:
+    """Whether so few iterations are in the picture that their markers do not run into each other."""
+    return n_iterations < 60
 
 
 def _note(text: str, look: Look) -> dict[str, Any]:

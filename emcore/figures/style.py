@@ -41,7 +41,41 @@ COMPONENT_SYMBOLS: Final = (
     ("hexagon", "h"),
     ("x", "X"),
 )
+# The maxima "A", "B", "C" ... : as far apart from each other as the components' colours are, and no component's colour.
+MAXIMUM_COLOURS: Final = (
+    "#5ac30f",  # lime
+    "#6900ff",  # violet
+    "#b40f00",  # brick
+    "#ff4bff",  # magenta
+    "#966996",  # mauve
+    "#e196b4",  # rose
+    "#a500b4",  # purple
+    "#f02d69",  # crimson
+    "#0f695a",  # pine
+    "#4b87ff",  # azure
+)
+MAXIMUM_SYMBOLS: Final = (
+    "diamond-tall",
+    "bowtie",
+    "star-triangle-up",
+    "hexagram",
+    "star-square",
+    "triangle-left",
+    "star-triangle-down",
+    "triangle-right",
+    "star-diamond",
+    "octagon",
+)
+# What is no maximum, by its code in `outcome`: name, colour, symbol. The codes are those of `emcore.restarts`.
+NO_MAXIMUM: Final = {
+    -1: ("Saddle", "#808080", "hourglass"),
+    -2: ("Not finished", "#a9a9a9", "circle-open"),
+    -3: ("Collapsed", "#5c5c5c", "x"),
+}
+OTHER: Final = ("Other", "#8f8470", "diamond-wide")  # the maxima after the tenth: name, colour, symbol
 OBJECTIVE: Final = COMPONENT_COLOURS[5]
+SECOND_OBJECTIVE: Final = COMPONENT_COLOURS[7]  # of the second of two runs
+SECOND_BOUND: Final = COMPONENT_COLOURS[8]
 BOUND: Final = COMPONENT_COLOURS[4]
 NEUTRAL: Final = "#808080"  # legible on white and on a dark page alike: sums, truth, what has no component
 # Around a mean's white edge: white alone stands out on a dark page, and this on a white one and among its points.
@@ -49,6 +83,7 @@ MEAN_GROUND: Final = "#1c1c1c"
 GRID: Final = "rgba(128,128,128,0.22)"
 TRANSPARENT: Final = "rgba(0,0,0,0)"
 MAX_COMPONENTS: Final = len(COMPONENT_COLOURS)
+MAX_MAXIMA: Final = len(MAXIMUM_COLOURS)
 
 
 @dataclass(frozen=True)
@@ -112,6 +147,26 @@ def palette(n_components: int) -> NDArray[np.uint8]:
     if not 1 <= n_components <= MAX_COMPONENTS:
         raise ValueError(f"n_components must be 1 to {MAX_COMPONENTS} for a picture, got {n_components}; try fewer")
     return np.array([rgb(colour) for colour in COMPONENT_COLOURS[:n_components]])
+
+
+def maximum_name(index: int) -> str:
+    """What a maximum is called on every screen: "A" is the highest; "A1", "B1" ... follow on "Z"."""
+    round_, letter = divmod(index, 26)
+    return chr(ord("A") + letter) + (str(round_) if round_ else "")
+
+
+def outcome_name(outcome: int) -> str:
+    """Where a run ended, in words: "A", "B" ... or "Saddle", "Not finished", "Collapsed"."""
+    return NO_MAXIMUM[outcome][0] if outcome < 0 else maximum_name(outcome)
+
+
+def outcome_sign(outcome: int) -> tuple[str, str]:
+    """The colour and Plotly's symbol of where a run ended: an index of a maximum, or what is none."""
+    if outcome < 0:
+        return NO_MAXIMUM[outcome][1:]
+    if outcome >= MAX_MAXIMA:
+        return OTHER[1:]
+    return MAXIMUM_COLOURS[outcome], MAXIMUM_SYMBOLS[outcome]
 
 
 def short(text: str, longest: int = 40) -> str:
