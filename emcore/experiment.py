@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from threading import Lock
@@ -21,6 +21,7 @@ from emcore.datasets import DATASETS, Dataset, Group
 from emcore.models import GaussianMixture, KMeans
 from emcore.models.gaussian_kernel import prepare
 from emcore.models.mixture import whole_number
+from emcore.restarts import Runs, run_many
 from emcore.starts import STARTS, ByHand
 
 CACHE_BYTES = 256 * 2**20
@@ -160,12 +161,61 @@ class Experiment:
         history: em.History = _cache.get(self, self._run)
         return history
 
+    def restarts(self, first: int, n_runs: int) -> Runs:
+        """The ends of `n_runs` runs whose start seeds count up from `first`; all else as here (kept for all visitors).
+
+        One run is enough, whatever `n_runs`, where nothing in the start is random. ValueError unless the model is a
+        GaussianMixture.
+        """
+        block = _Block(replace(self, start_seed=0), first, n_runs if STARTS[self.start].random else 1)
+        runs: Runs = _cache.get(block, block.run)
+        return runs
+
+    def end(self) -> Runs:
+        """The end of the run, as a set of one; no more of the run needs to be kept."""
+        history = self.history()
+        reason = history.reason if history.stopped == "degenerate" else ""
+        n_iterations = np.array([history.n_iterations])
+        last = history.objective[-1:].copy()
+        return Runs(_mixture(self.model), history.parameters[-1:], last, n_iterations, (history.stopped,), (reason,))
+
     def _run(self) -> em.History:
         X = self.dataset().X
         parameters = starts.start(self.start, self.model, X, self.start_seed, self.by_hand)
         history = em.run(self.model, X, parameters, max_iter=self.max_iter, tol=self.tol)
         _ = history.prepared  # laid out now, so that the cache knows what the history weighs
         return history
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Several runs that differ by the seed of their start alone."""
+
+    experiment: Experiment
+    first: int
+    n_runs: int
+
+    def run(self) -> Runs:
+        experiment, X = self.experiment, self.experiment.dataset().X
+        begun = [
+            starts.start(experiment.start, experiment.model, X, seed, experiment.by_hand)
+            for seed in range(self.first, self.first + self.n_runs)
+        ]
+        return run_many(_mixture(experiment.model), X, begun, max_iter=experiment.max_iter, tol=experiment.tol)
+
+
+def _mixture(model: GaussianMixture | KMeans) -> GaussianMixture:
+    if not isinstance(model, GaussianMixture):
+        raise ValueError(f"many runs at once need a GaussianMixture, got {model!r}")
+    return model
+
+
+def kept(key: Hashable, make: Callable[[], Any]) -> Any:
+    """Whatever else follows from experiments, kept for all visitors beside their data and histories.
+
+    `key` must say all that the value depends on, its kind included; the value must be read-only.
+    """
+    return _cache.get(("kept", key), make)
 
 
 def dataset(source: PresetData | SyntheticData | OwnData) -> Dataset:

@@ -15,7 +15,7 @@ import pytest
 
 import emcore.experiment
 from emcore.datasets import DATASETS, Group
-from emcore.experiment import BoundedCache, Experiment, OwnData, PresetData, SyntheticData, n_bytes
+from emcore.experiment import BoundedCache, Experiment, OwnData, PresetData, SyntheticData, kept, n_bytes
 from emcore.models import GaussianMixture, KMeans
 from emcore.starts import STARTS, ByHand
 
@@ -352,3 +352,35 @@ def test_a_view_weighs_as_much_as_what_it_keeps_alive():
     whole = np.zeros(10_000)
     assert n_bytes(whole[:1]) > whole.nbytes
     assert n_bytes((whole, whole[1:], whole)) < whole.nbytes + 1_000
+
+
+def test_restarts_are_the_single_runs_of_their_seeds_and_are_kept():
+    experiment = Experiment(PresetData("three-peaks"), GaussianMixture(2), start_seed=7)
+    runs = experiment.restarts(3, 4)
+    assert experiment.restarts(3, 4) is runs
+    assert replace(experiment, start_seed=1).restarts(3, 4) is runs
+    for seed, objective, n_iterations, stopped in zip(
+        range(3, 7), runs.objective, runs.n_iterations, runs.stopped, strict=True
+    ):
+        end = replace(experiment, start_seed=seed).end()
+        assert end.objective[0] == pytest.approx(objective, rel=1e-12)
+        assert (end.n_iterations[0], end.stopped) == (n_iterations, (stopped,))
+
+
+def test_where_nothing_is_random_one_restart_is_all():
+    assert len(Experiment(PresetData("three-peaks"), GaussianMixture(2), start="farthest-points").restarts(0, 50)) == 1
+    with pytest.raises(ValueError, match="GaussianMixture"):
+        Experiment(PresetData("three-peaks"), KMeans(2)).restarts(0, 2)
+
+
+def test_the_end_of_a_collapse_says_why():
+    experiment = Experiment(PresetData("duplicates"), GaussianMixture(3), start_seed=5)
+    assert experiment.history().stopped == "degenerate"
+    assert experiment.end().reasons == (experiment.history().reason,)
+
+
+def test_what_is_kept_is_made_once_per_kind():
+    key = ("surface", PresetData("tiny"))
+    assert kept(key, lambda: 1.5) == 1.5
+    assert kept(key, lambda: pytest.fail("made twice")) == 1.5
+    assert kept(("basins", PresetData("tiny")), lambda: 2.5) == 2.5
