@@ -19,7 +19,7 @@ SOURCES = sorted(path for room in ROOMS for path in [ROOT / room, *(ROOT / room)
 
 # From the ground up: a module imports from its own floor and from those below it, never from above.
 FLOORS = (
-    {"emcore.em"},
+    {"emcore.em", "emcore.acceleration"},
     {"emcore.models"},
     {"emcore.starts", "emcore.datasets", "emcore.matching"},
     {"emcore.experiment", "emcore.restarts", "emcore.landscape", "emcore.scene", "emcore.report"},
