@@ -506,11 +506,10 @@ class Plot {
     const [across, down] = this.axes({});
     const [px, py] = this.pointer(event, {});
     if (px < 0 || py < 0 || px > across._length || py > down._length) return;
-    const now = performance.now();
-    const second = now - this.spotted < DOUBLE_CLICK;
-    this.spotted = now;
-    clearTimeout(this.spotting);
-    if (second) return;
+    const { last } = this;
+    this.last = { px, py, time: performance.now() };
+    if (last && this.last.time - last.time < DOUBLE_CLICK && Math.hypot(px - last.px, py - last.py) < 6)
+      return clearTimeout(this.spotting);
     const spot = { figure, x: across.p2d(px), y: down.p2d(py) };
     if (this.zoomed()) this.spotting = setTimeout(() => this.player.tell("spot", spot), DOUBLE_CLICK);
     else this.player.tell("spot", spot);

@@ -308,6 +308,95 @@ def test_escape_cancels_a_drag(player):
     assert shown.told(11)["drag"] is None
 
 
+def assert_spot(shown: Shown, figure: int, x: float, y: float, number: int) -> None:
+    """The last of so many events was a spot here."""
+    report = shown.page.locator(".st-key-report")
+    expect(report).to_have_text(re.compile(rf'"events": \[("\w+"(, )?){{{number}}}\]'))
+    told = shown.report()
+    assert told["events"][-1] == "spot"
+    assert told["spot"]["figure"] == figure
+    assert (told["spot"]["x"], told["spot"]["y"]) == pytest.approx((x, y), abs=0.03)
+
+
+def test_a_click_anywhere_reports_its_spot_once(player):
+    """On the second of two figures, on a heat map and on its gap, also after a resize; nothing else is a spot."""
+    shown = player("panels=cloud,map")
+    mouse = shown.page.mouse
+    plot = shown.root.locator(".player-plot").nth(1)
+    expect(plot.locator(".nsewdrag")).to_have_css("cursor", "crosshair")
+    mouse.click(*spot(shown, 1, 1.5, 2.5))
+    assert_spot(shown, 1, 1.5, 2.5, 1)
+    assert shown.report()["position"] == 9
+    mouse.click(*spot(shown, 1, -2.9, -1.9))
+    assert_spot(shown, 1, -2.9, -1.9, 2)
+    mouse.click(*spot(shown, 0, 2.5, 2.5))  # a figure that asks for none
+    mouse.click(*spot(shown, 1, 0, -2.2))  # below the axis
+    mouse.click(*spot(shown, 1, 2, 3), button="right")
+    path = player_app.landscape(1, STEPS).at(9).data
+    mouse.click(*spot(shown, 1, path[3].x[0], path[3].y[0]))  # a handle, not moved
+    shown.page.keyboard.press("ArrowRight")
+    shown.told(11)
+    mark = player_app.landscape(1, STEPS).at(11).data[2]
+    mouse.click(*spot(shown, 1, mark.x[0], mark.y[0]))  # a point with a click of its own
+    shown.told(11, click={"figure": 1, "trace": 2, "point": 0})
+    shown.page.set_viewport_size({"width": 900, "height": 1000})
+    width = "plot => plot._fullLayout.width === plot.clientWidth && plot.clientWidth < 450"
+    shown.page.wait_for_function(f"() => ({width})(document.querySelectorAll('.player-plot')[1])")
+    mouse.click(*spot(shown, 1, -0.5, 3.5))
+    assert_spot(shown, 1, -0.5, 3.5, 4)
+    assert shown.report()["events"] == ["spot", "spot", "click", "spot"]
+
+
+def test_a_zoom_is_no_spot_and_spots_are_right_while_zoomed(player):
+    shown = player("panels=map&half=1")
+    shown.settled(9)
+    mouse = shown.page.mouse
+    plot = shown.root.locator(".player-plot")
+    start, end = spot(shown, 0, -2.5, 1), spot(shown, 0, 2, 3.5)
+    mouse.move(*start)
+    mouse.down()
+    mouse.move(*end, steps=4)
+    mouse.up()
+    shown.page.wait_for_function("() => document.querySelector('.player-plot').layout.xaxis.range[0] > -2.9")
+    zoomed = plot.evaluate("plot => plot.layout.xaxis.range")
+    shown.page.keyboard.press("ArrowRight")
+    shown.drawn(10)
+    patched = shown.nodes()
+    shown.settled(10)  # a press sooner after the drag is a double click to Plotly
+    assert_same_drawing(patched, shown.nodes())
+    mouse.click(*spot(shown, 0, 1, 3))
+    assert_spot(shown, 0, 1, 3, 1)
+    assert plot.evaluate("plot => plot.layout.xaxis.range") == zoomed
+    mouse.dblclick(*spot(shown, 0, 0, 2))  # undoes the zoom, no more
+    shown.page.wait_for_function("() => document.querySelector('.player-plot').layout.xaxis.range[0] === -3")
+    mouse.dblclick(*spot(shown, 0, 2, -1))  # nothing to undo: its first click counts
+    assert_spot(shown, 0, 2, -1, 2)
+    mouse.click(*spot(shown, 0, -2, 3))
+    assert_spot(shown, 0, -2, 3, 3)
+
+
+def test_a_dragged_handle_is_no_spot(player):
+    shown = player("panels=map")
+    handle = player_app.landscape(1, STEPS).at(9).data[3]
+    mouse = shown.page.mouse
+    mouse.move(*spot(shown, 0, handle.x[0], handle.y[0]))
+    mouse.down()
+    mouse.move(*spot(shown, 0, 1.5, 3), steps=4)
+    mouse.up()
+    expect(shown.page.locator(".st-key-report")).to_contain_text('"events": ["drag"]')
+    mouse.click(*spot(shown, 0, -1, 3))
+    assert_spot(shown, 0, -1, 3, 2)
+    assert shown.report()["events"] == ["drag", "spot"]
+
+
+def test_a_tap_is_a_spot_and_a_swipe_is_none(player):
+    shown = player("panels=map,curve", width=390, height=800, has_touch=True, is_mobile=True)
+    x, y = spot(shown, 0, -1, 0.5)
+    swipe(shown, [(x + distance, y) for distance in range(0, 60, 10)])
+    shown.page.touchscreen.tap(*spot(shown, 0, 1.5, 2.5))
+    assert_spot(shown, 0, 1.5, 2.5, 1)
+
+
 def test_a_rerun_keeps_the_place_and_draws_nothing(player):
     shown = player()
     shown.button("Last").click()
@@ -446,6 +535,26 @@ def test_a_finger_scrolls_the_page_over_a_plot_and_the_bar_stays(player):
     assert shown.root.locator(".player-plot").first.evaluate("plot => plot.layout.yaxis.range") == [-3, 3]
     shown.button("Next").click()  # by mouse: a tap would only end the fling
     shown.drawn(11)
+
+
+def test_three_figures_fit_whatever_the_width(player):
+    """In one row, then two and one below them, then below each other, the curve lower than what is above it."""
+    shown = player("panels=cloud,cloud,curve", width=1440)
+    plots = shown.root.locator(".player-plot").all()
+    for width, rows in [(1440, (0, 0, 0)), (1000, (0, 0, 1)), (390, (0, 1, 2))]:
+        shown.page.set_viewport_size({"width": width, "height": 900})
+        shown.page.wait_for_function(
+            "() => [...document.querySelectorAll('.player-plot')].every("
+            "plot => plot._fullLayout.width === plot.clientWidth && plot._fullLayout.height === plot.clientHeight)"
+        )
+        boxes = [plot.bounding_box() for plot in plots]
+        tops = sorted({box["y"] for box in boxes})
+        assert tuple(tops.index(box["y"]) for box in boxes) == rows
+        assert boxes[0]["height"] == boxes[1]["height"]
+        assert (boxes[2]["height"] < boxes[0]["height"]) == (width < 1440)
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+    shown.page.keyboard.press("ArrowRight")
+    shown.settled(11)
 
 
 def test_two_players_do_not_mix(player):
