@@ -250,3 +250,122 @@ def test_a_drag_far_away_stays_within_what_a_link_may_hold():
     for far in (1e10, -1e120, 1e300):
         rows = choices.moved(start, 0, (far, 0.0))
         assert choices.SETTINGS["by-hand"].parse(choices.SETTINGS["by-hand"].write(rows)) == rows
+
+
+# ---- The lab's own settings --------------------------------------------------------------------------------
+
+
+def lab(query: dict[str, str]) -> choices.Link:
+    return choices.read_link(query, choices.LAB)
+
+
+def test_the_lab_needs_no_link_either():
+    values = choices.defaults(offer=choices.LAB)
+    assert choices.write_link(values, choices.LAB) == {}
+    assert lab({}).values == values and values["preset"] == choices.LAB.preset
+    assert not set(choices.LAB.own) & set(choices.SETTINGS)
+    assert set(choices.LAB.own) == set(choices.LAB.usual)
+
+
+def test_the_lab_s_names_are_not_the_playground_s():
+    assert choices.read_link({"room": "map"}).refused == ("room is not the name of a setting.",)
+
+
+def test_every_link_of_the_lab_reads_back():
+    dice = random.Random(5)
+    starts = [name for name in STARTS if name != "by-hand"]
+    for _ in range(200):
+        values = choices.defaults(offer=choices.LAB) | {
+            "components": 2,
+            "room": dice.choice(list(choices.ROOMS)),
+            "runs": dice.choice([0, *choices.RUN_NUMBERS]),
+            "restarts": dice.randint(1, choices.MAX_RESTARTS),
+            "plane": dice.choice(["means-1-2", "sd-2"]),
+            "profile": dice.random() < 0.5,
+            "branch": dice.randrange(50),
+            "squarem": dice.random() < 0.5,
+            "compare": dice.random() < 0.5,
+        }
+        values["start-seed"] = dice.randrange(1000)
+        log = {choices.Beginning(name, dice.randrange(99) if STARTS[name].random else 0) for name in starts}
+        log.add(choices.Beginning("by-hand", 0, ROWS_1D))
+        values["log"] = tuple(log)
+        values["rival"] = dice.choice([(), tuple(log)[:1]])
+        query = choices.write_link(values, choices.LAB)
+        link = lab(query)
+        assert not link.refused
+        assert choices.write_link(link.values, choices.LAB) == query
+        room = values["room"]
+        kept = {"log", "runs", "start-seed", "room"} | {
+            "many": {"restarts", "compare"},
+            "map": {"plane", "profile"},
+            "race": {"rival"} | ({"branch"} if values["rival"] else set()),
+            "speed": {"squarem"},
+        }.get(room, set())
+        assert {name: link.values[name] for name in kept} == {name: values[name] for name in kept}
+
+
+def test_a_log_in_a_link_is_no_longer_than_a_link_can_be():
+    rows = tuple((0.1, k + 1 / 3, 2 / 3, 1.23456, 2.34567, 0.123456) for k in range(10))
+    values = choices.defaults(offer=choices.LAB) | {"preset": "ring", **choices.setup("ring"), "components": 10}
+    values["log"] = tuple(
+        choices.Beginning("by-hand", 0, ((0.1 + n, *rows[0][1:]), *rows[1:])) for n in range(choices.MAX_LOG)
+    )
+    text = choices.write_link(values, choices.LAB)["log"]
+    assert len(text) <= choices.LONGEST_LIST
+    link = lab({"preset": "ring", "components": "10", "log": text})
+    assert not link.refused
+    assert link.values["log"] == values["log"][-len(link.values["log"]) :]  # the latest ones
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "_",
+        "random-points",
+        "random-points:",
+        "random-points:-1",
+        "random-points:1e3",
+        "random-points:1000000",
+        "nowhere:1",
+        "by-hand:",
+        "by-hand:1,2",
+        "by-hand:1,nan,2;1,0,1",
+        "random-points:1__random-points:2",
+        "random-points:1_" * 50,
+        "x" * 100_000,
+        "_".join(f"random-points:{seed}" for seed in range(choices.MAX_LOG + 1)),
+    ],
+)
+def test_a_log_that_is_none_is_refused_in_words(text: str):
+    link = lab({"log": text})
+    assert len(link.refused) == 1 and link.refused[0].startswith("log: ")
+    assert link.values["log"] == ()
+
+
+def test_runs_by_hand_that_do_not_fit_the_model_are_left_out_of_the_log():
+    fitting = choices.Beginning("by-hand", 0, ROWS_1D)
+    text = "by-hand:0.5,0,1;0.5,1,1;0.5,2,1_by-hand:0.25,-3.5,0.1;0.75,1e5,2_by-hand:1,0,0,1,1,0;1,1,1,1,1,0"
+    link = lab({"log": text})
+    assert link.values["log"] == (fitting,)
+    assert len(link.refused) == 1 and "left out" in link.refused[0]
+    assert lab({"rival": "by-hand:0.5,0,1"}).values["rival"] == ()
+
+
+@pytest.mark.parametrize("name, text", [("plane", "means-0-1"), ("plane", "x" * 999), ("runs", "50"), ("room", "x")])
+def test_other_settings_of_the_lab_are_refused_one_by_one(name: str, text: str):
+    link = lab({name: text})
+    assert len(link.refused) == 1 and link.values[name] == choices.LAB.usual[name]
+
+
+def test_the_planes_of_a_map_are_named_as_the_parameters_are():
+    for preset, shape in (("three-peaks", "full"), ("three-peaks", "tied"), ("three-blobs", "full")):
+        values = choices.defaults(preset=preset) | {"preset": preset, "shape": shape, "components": 3}
+        experiment = choices.experiment(values)
+        names = experiment.history().parameters[0].names
+        planes = choices.planes(choices.n_features(values), 3, shape)
+        assert planes
+        for key, pair in planes.items():
+            assert set(pair) <= set(names)
+            assert choices.LAB.own["plane"].parse(key) == key

@@ -38,6 +38,7 @@ class Session:
     editor: int = 0  # a new number empties the tables' edits
     tables: dict[str, tuple[int, Rows]] = field(default_factory=dict)  # each table's editor, and what it was given
     complaint: tuple[int, str] | None = None  # an editor, and why it was opened anew
+    dot: Any = None  # the run that was last chosen in a chart of many
     groups_2d: Rows = ()  # as they were when the groups were last in 2D
     opened: int = 0  # a new number opens the player at the link's place
     rested: tuple[Experiment, int] | None = None  # the run in the player, and the position where it rests
@@ -81,6 +82,8 @@ def begin(lesson: str = "playground", offer: Offer = choices.PLAYGROUND) -> Sess
     visit = st.session_state["session"] = sessions[lesson]
     if arrived:
         put(**visit.values)  # widgets of other lessons have the same names
+    for name in offer.own:  # a lesson's own widgets come after the link is written
+        visit.values[name] = st.session_state.setdefault(name, visit.values[name])
     if arrived and not new:
         visit.editor += 1
         visit.opened += 1
@@ -316,6 +319,25 @@ def _view(visit: Session) -> None:
     if choices.n_features(visit.values, visit.own) == 2:
         widget("contours", st.toggle, "Density contours", help="Lines of equal density of the whole mixture.")
     widget("projector", st.toggle, "Projector", help="Larger type and thicker lines, for the back row.")
+
+
+def reseed(visit: Session) -> None:
+    """The sidebar's button for another start, beside the picture: on a phone the sidebar is shut."""
+    name = visit.values["start"]
+    random = STARTS[name].random
+    st.button(
+        "Reseed start",
+        key="reseed",
+        type="primary",
+        icon=":material/casino:",
+        on_click=_next_seed if random else put,
+        args=("start-seed",) if random else (),
+        kwargs={} if random else {"start": "random-points"},
+        width="stretch",
+        help="Start again from elsewhere, on the same data."
+        if random
+        else f"{STARTS[name].title} has nothing random: this goes over to random points.",
+    )
 
 
 def _next_seed(name: str) -> None:

@@ -436,6 +436,7 @@ def defaults(data: str = "preset", preset: str = "", offer: Offer = PLAYGROUND) 
 
 
 ROOMS = {"reseed": "Reseed", "many": "Many starts", "map": "Map", "race": "Race", "speed": "Speed"}
+RUN_NUMBERS = (10, 100, 1_000)
 MAX_LOG = 40
 MAX_RESTARTS = 100
 _PLANE = re.compile(r"(means-([1-9]|10)-([1-9]|10)|(mean|sd)-([1-9]|10))")
@@ -462,9 +463,10 @@ def _plane() -> Setting:
 LAB = Offer(
     preset="three-peaks",
     own={
+        "task": _text(20),
         "room": _one_of(ROOMS),
         "log": _beginnings(MAX_LOG),
-        "runs": _one_of_numbers(0, 10, 100, 1_000),
+        "runs": _one_of_numbers(0, *RUN_NUMBERS),
         "compare": _flag(),
         "restarts": _whole(1, MAX_RESTARTS),
         "plane": _plane(),
@@ -474,6 +476,7 @@ LAB = Offer(
         "squarem": _flag(),
     },
     usual={
+        "task": "",
         "room": "reseed",
         "log": (),
         "runs": 0,
