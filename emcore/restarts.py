@@ -6,11 +6,14 @@ start often and keep the best; and to know how often is enough, one counts how m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
 
 from emcore import em
 from emcore.em import Stopped
@@ -18,6 +21,7 @@ from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Mixtures
 from emcore.models.gaussian_kernel import GaussianData
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters
+from emcore.models.mixture import whole_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +133,429 @@ def joined(parts: Sequence[Runs]) -> Runs:
         tuple(stopped for part in parts for stopped in part.stopped),
         tuple(reason for part in parts for reason in part.reasons),
     )
+
+
+# What became of a run that found no maximum.
+SADDLE = -1  # it stalled where the log-likelihood still curves upwards
+UNFINISHED = -2  # it stopped at max_iter
+COLLAPSED = -3  # it degenerated
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """A maximum of the log-likelihood, and how many runs lead to it.
+
+    Attributes
+    ----------
+    parameters : GaussianMixtureParameters
+        At the maximum itself, as nearly as doubles tell; the labels are those of the representative.
+    objective : float
+        The log-likelihood there, in nats.
+    count : int
+        The runs that lead to it, whatever the order of their components.
+    share : float
+        Their part of all runs, those included that found no maximum.
+    representative : int
+        The highest of these runs; -1 if there is none.
+    """
+
+    parameters: GaussianMixtureParameters
+    objective: float
+    count: int
+    share: float
+    representative: int
+
+
+@dataclass(frozen=True, eq=False)
+class Maxima:
+    """The distinct maxima that some runs lead to.
+
+    Attributes
+    ----------
+    maxima : tuple of Maximum
+        The highest first.
+    outcome : ndarray of int, shape (n_runs,)
+        For each run the index of its maximum, or SADDLE, UNFINISHED or COLLAPSED.
+    """
+
+    maxima: tuple[Maximum, ...]
+    outcome: NDArray[np.int64]
+
+
+def distinct(X: ArrayLike | GaussianData, runs: Runs, known: Sequence[Maximum] = ()) -> Maxima:
+    """The distinct maxima that runs lead to; relabelled components make no difference.
+
+    Two fits are the same if they are the same density. Ends that are alike form a group; the best of each group is
+    followed to the maximum itself, so that runs count together that a loose tolerance stopped on one slope. A
+    maximum is one only where the log-likelihood curves upwards in no direction; a run that was stopped before it
+    came to such a place stalled on a saddle, or on the plateau around one.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), or GaussianData
+        What the runs were fitted to.
+    runs : Runs
+        From `run_many`.
+    known : sequence of Maximum, optional
+        Maxima found before on the same points. They keep their parameters, and are listed also if no run leads there.
+    """
+    data = runs.model.prepare(X)
+    probes = _probes(data)
+    outcome = np.array([_WITHOUT_MAXIMUM.get(stopped, SADDLE) for stopped in runs.stopped], dtype=np.int64)
+    places = [_Place.of(probes, maximum.parameters, maximum.objective, []) for maximum in known]
+    groups = _groups(probes, runs, places)
+    if groups:
+        leaders = stacked([runs.parameters[group[0]] for group in groups])
+        leads_to: list[int | None] = []
+        for limit in _limits(data, probes, runs, groups):
+            if limit is None:
+                leads_to.append(None)
+                continue
+            same = (i for i, place in enumerate(places) if limit.is_same(place, len(data)))
+            leads_to.append(next(same, len(places)))
+            if leads_to[-1] == len(places):
+                places.append(limit)
+        rates, saddles = _curvature(data, places, runs.model)
+        limit_rates = [math.nan if i is None else float(rates[i]) for i in leads_to]
+        within_reach = _within_reach(data, leaders, runs.model, np.array(limit_rates))
+        for group, i, reach in zip(groups, leads_to, within_reach.tolist(), strict=True):
+            if i is None:
+                continue
+            gap = places[i].objective - float(runs.objective[group[0]])
+            stalled = gap > max(_STALLED * reach, _SAME_OBJECTIVE * len(data))
+            if not (stalled or saddles[i]):
+                places[i].runs.extend(group.tolist())
+        new = zip(places[len(known) :], saddles[len(known) :], strict=True)
+        places[len(known) :] = [place for place, saddle in new if place.runs and not saddle]
+    places.sort(key=lambda place: -place.objective)
+    maxima = []
+    for i, place in enumerate(places):
+        outcome[place.runs] = i
+        best = max(place.runs, key=lambda run: runs.objective[run], default=-1)
+        count = len(place.runs)
+        maxima.append(Maximum(place.parameters, place.objective, count, count / max(len(runs), 1), best))
+    outcome.flags.writeable = False
+    return Maxima(tuple(maxima), outcome)
+
+
+_WITHOUT_MAXIMUM = {"max_iter": UNFINISHED, "degenerate": COLLAPSED}
+
+# How alike the log-densities of two fits must be to be the same, in nats ...
+_SAME_END = 2e-3  # ... where runs were stopped by their tolerance
+_SAME_MAXIMUM = 1e-2  # ... and at maxima that are known to many digits
+_SAME_OBJECTIVE = 1e-5  # and there the mean log-likelihoods
+_N_PROBES = 64
+
+# The largest eigenvalue of an EM step is its rate of convergence: below 1 at a maximum, above at a saddle.
+_SADDLE_RATE = 1 + 1e-5
+_FLAT_RATE = 1 - 1e-4
+# A run that misses so many times more than is within its reach stands on a plateau and has yet to find the way.
+_STALLED = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where runs lead."""
+
+    parameters: GaussianMixtureParameters
+    objective: float
+    log_densities: NDArray[np.float64]  # at the probes
+    runs: list[int]
+
+    @classmethod
+    def of(
+        cls, probes: NDArray[np.float64], parameters: GaussianMixtureParameters, objective: float, runs: list[int]
+    ) -> _Place:
+        return cls(parameters, objective, batch.log_densities(probes, stacked([parameters]))[0], runs)
+
+    def is_same(self, other: _Place, n_samples: int) -> bool:
+        alike = _apart(self.log_densities, other.log_densities) < _SAME_MAXIMUM
+        return bool(alike) and abs(self.objective - other.objective) < _SAME_OBJECTIVE * n_samples
+
+
+def _apart(log_densities: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest difference at any probe, in nats; of what lies far out in a tail, in proportion to its depth."""
+    depths = 1 + log_densities.max(axis=-1, keepdims=True) - log_densities
+    return np.asarray((np.abs(others - log_densities) / depths).max(axis=-1))
+
+
+def _probes(data: GaussianData) -> NDArray[np.float64]:
+    """Points of X at which fits are compared: along every axis evenly by rank, the outermost included."""
+    n_probes = min(data.n_samples, math.ceil(_N_PROBES / data.n_features))
+    ranks = np.unique(np.linspace(0, data.n_samples - 1, n_probes).round().astype(int))
+    chosen = [np.argsort(column, kind="stable")[ranks] for column in data.X.T]
+    return np.asarray(data.X[np.unique(np.concatenate(chosen))])
+
+
+def _groups(probes: NDArray[np.float64], runs: Runs, places: Sequence[_Place]) -> list[NDArray[np.intp]]:
+    """The converged runs, those together that ended alike: each group and all of them from the highest down.
+
+    Runs that ended at one of the `places` are added there instead.
+    """
+    converged = np.flatnonzero(np.array(runs.stopped) == "converged")
+    if not len(converged):
+        return []
+    left = converged[np.argsort(-runs.objective[converged], kind="stable")]
+    log_densities = batch.log_densities(probes, stacked([runs.parameters[i] for i in left]))
+    groups = []
+    for place in places:
+        alike = _apart(place.log_densities, log_densities) < _SAME_END
+        place.runs.extend(left[alike].tolist())
+        left, log_densities = left[~alike], log_densities[~alike]
+    while len(left):
+        alike = _apart(log_densities[0], log_densities) < _SAME_END
+        groups.append(left[alike])
+        left, log_densities = left[~alike], log_densities[~alike]
+    return groups
+
+
+def _limits(
+    data: GaussianData, probes: NDArray[np.float64], runs: Runs, groups: Sequence[NDArray[np.intp]]
+) -> list[_Place | None]:
+    """Where the best run of each group leads when EM goes on; None if it collapses on the way."""
+    if not groups:
+        return []
+    top = _climb(data, stacked([runs.parameters[group[0]] for group in groups]), runs.model)
+    places: list[_Place | None] = []
+    for i, group in enumerate(groups):
+        parameters, objective = _parameters(top.mixtures, i, runs.model), float(top.objective[i])
+        if not top.safe[i]:  # too narrow for the batch
+            history = em.run(runs.model, data, runs.parameters[group[0]], max_iter=_MOST_STEPS, tol=1e-13)
+            if history.stopped == "degenerate":
+                places.append(None)
+                continue
+            parameters, objective = history.parameters[-1], float(history.objective[-1])
+        places.append(_Place.of(probes, parameters, objective, []))
+    return places
+
+
+# ---- Around a maximum: climbing on faster than EM, and the curvature ---------------------------------------
+
+_MOST_STEPS = 2000
+
+
+# Near a maximum fewer digits will do than where a run decides when to stop.
+_LARGEST_AMPLIFICATION = 1e6
+
+
+def _expectations(data: GaussianData, mixtures: Mixtures) -> batch.Moments:
+    return batch.expectations(data, mixtures, largest_amplification=_LARGEST_AMPLIFICATION)
+
+
+class _Top(NamedTuple):
+    mixtures: Mixtures
+    objective: NDArray[np.float64]
+    safe: NDArray[np.bool_]
+
+
+def _climb(data: GaussianData, starts: Mixtures, model: GaussianMixture) -> _Top:
+    """Where EM leads from each start, by SQUAREM (Varadhan & Roland 2008, scheme S3): for starts near a maximum.
+
+    Two EM steps, then a jump along the line that they predict, taken only if it lies higher. Weights, means and
+    covariances are extrapolated as they are: a jump to where these are illegal is not taken either.
+    """
+    kind = model.covariance_type
+    mixtures = Mixtures(*(array.copy() for array in starts))
+    objective = np.full(len(starts.weights), np.nan)
+    safe = np.zeros(len(starts.weights), dtype=bool)
+    active = np.arange(len(starts.weights))
+    here = starts
+    moments = _expectations(data, here)
+    for _ in range(_MOST_STEPS // 2):
+        rows = active[moments.safe]
+        for array, values in zip(mixtures, here, strict=True):
+            array[active] = values
+        objective[active], safe[active] = moments.log_likelihood, moments.safe
+        if not len(rows):
+            break
+        here, moments, active = here.take(moments.safe), moments.take(moments.safe), rows
+        first = batch.maximise(moments, here, kind)
+        between = _expectations(data, first)
+        second = batch.maximise(between, first, kind)
+        step = [b - a for a, b in zip(here, first, strict=True)]
+        bend = [c - b - d for b, c, d in zip(first, second, step, strict=True)]
+        length, curvature = _size(step, here), _size(bend, here)
+        safe[active] = between.safe
+        going = (length > 1e-9) & between.safe
+        if not going.any():
+            break
+        with np.errstate(all="ignore"):
+            factor = np.where(curvature > 0, np.maximum(length / curvature, 1.0), 1.0)
+        jumped = Mixtures(
+            *(
+                a + 2 * _per_mixture(factor, a) * d + _per_mixture(factor, a) ** 2 * e
+                for a, d, e in zip(here, step, bend, strict=True)
+            )
+        )
+        after = _expectations(data, jumped)
+        rejected = ~(after.safe & (after.log_likelihood >= between.log_likelihood))
+        if rejected.any():
+            plain = second.take(rejected)
+            for array, values in zip(jumped, plain, strict=True):
+                array[rejected] = values
+            for field, again in zip(after, _expectations(data, plain), strict=True):
+                field[rejected] = again
+        here, active = jumped.take(going), active[going]
+        moments = after.take(going)
+    return _Top(mixtures, objective, safe)
+
+
+def _per_mixture(values: NDArray[np.float64], array: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values.reshape(-1, *[1] * (array.ndim - 1))
+
+
+def _size(change: Sequence[NDArray[np.float64]], mixtures: Mixtures) -> NDArray[np.float64]:
+    """How large a change of weights, means and covariances is, in units of the components' weights and sds."""
+    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
+    units = (mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
+    relative = [(part / unit).reshape(len(sds), -1) for part, unit in zip(change, units, strict=True)]
+    return np.asarray(np.linalg.norm(np.concatenate(relative, axis=1), axis=1))
+
+
+def _rates(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.float64]:
+    """The largest eigenvalue of the EM step at each mixture, shape (n_mixtures,); NaN where it is not safe.
+
+    By central differences, in units of the components' weights and sds: eigenvalues do not depend on the units.
+    """
+    n_components, n_features = mixtures.means.shape[1:]
+    directions = _directions(n_components, n_features, model.covariance_type)
+    n_directions = len(directions.weights)
+    at_once = max(4000 // (2 * n_directions), 1)
+    rates = [
+        _largest_eigenvalues(data, mixtures.take(slice(i, i + at_once)), directions, model)
+        for i in range(0, len(mixtures.weights), at_once)
+    ]
+    return np.concatenate(rates)
+
+
+def _largest_eigenvalues(
+    data: GaussianData, mixtures: Mixtures, directions: Mixtures, model: GaussianMixture
+) -> NDArray[np.float64]:
+    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
+    units = (mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
+    step = 1e-4
+    images = []
+    for sign in (1, -1):
+        moved = Mixtures(
+            *(
+                (a[:, None] + sign * step * unit[:, None] * direction).reshape(-1, *a.shape[1:])
+                for a, unit, direction in zip(mixtures, units, directions, strict=True)
+            )
+        )
+        moments = _expectations(data, moved)
+        images.append((batch.maximise(moments, moved, model.covariance_type), moments.safe))
+    n_mixtures, n_directions = len(sds), len(directions.weights)
+    jacobian = np.zeros((n_mixtures, n_directions, n_directions))
+    for unit, plus, minus, direction in zip(units, images[0][0], images[1][0], directions, strict=True):
+        slope = ((plus - minus) / (2 * step)).reshape(n_mixtures, n_directions, *unit.shape[1:]) / unit[:, None]
+        flat = direction.reshape(n_directions, -1)
+        # A direction moves some entries together: its coordinate is their mean.
+        reading = flat / np.maximum(np.abs(flat).sum(axis=1, keepdims=True), 1)
+        jacobian += slope.reshape(n_mixtures, n_directions, -1) @ reading.T
+    safe = (images[0][1] & images[1][1]).reshape(n_mixtures, n_directions).all(axis=1)
+    rates = np.full(n_mixtures, np.nan)
+    if safe.any():
+        rates[safe] = np.linalg.eigvals(jacobian[safe]).real.max(axis=1)
+    return rates
+
+
+def _directions(n_components: int, n_features: int, covariance_type: str) -> Mixtures:
+    """Every way in which a mixture of the type can change, one after the other: arrays of 0 and 1."""
+    pairs = [(i, j) for i in range(n_features) for j in range(i, n_features)]
+    axes = [[(i, i)] for i in range(n_features)]
+    shapes = {
+        "full": [[(i, j), (j, i)] for i, j in pairs],
+        "tied": [[(i, j), (j, i)] for i, j in pairs],
+        "diag": axes,
+        "spherical": [[(i, i) for i in range(n_features)]],
+    }[covariance_type]
+    components = [slice(None)] if covariance_type == "tied" else [slice(k, k + 1) for k in range(n_components)]
+    n_means = n_components * n_features
+    n_directions = n_components + n_means + len(components) * len(shapes)
+    weights = np.zeros((n_directions, n_components))
+    means = np.zeros((n_directions, n_components, n_features))
+    covariances = np.zeros((n_directions, n_components, n_features, n_features))
+    weights[:n_components] = np.eye(n_components)
+    means[n_components : n_components + n_means] = np.eye(n_means).reshape(n_means, n_components, n_features)
+    row = n_components + n_means
+    for component in components:
+        for entries in shapes:
+            for i, j in entries:
+                covariances[row, component, i, j] = 1
+            row += 1
+    return Mixtures(weights, means, covariances)
+
+
+def _curvature(
+    data: GaussianData, places: Sequence[_Place], model: GaussianMixture
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The rate of EM at each place, and whether the log-likelihood curves upwards there, in whatever order."""
+    if not places:
+        return np.empty(0), np.empty(0, dtype=bool)
+    mixtures = stacked([place.parameters for place in places])
+    rates = _rates(data, mixtures, model)
+    saddles = rates > _SADDLE_RATE
+    flat = np.flatnonzero(~saddles & (rates > _FLAT_RATE))
+    if len(flat):  # equal components: the second order says nothing. Push them apart and see
+        rng = np.random.default_rng(0)
+        sizes = np.repeat([0.1, 0.3], 3)
+        pushed = mixtures.take(np.repeat(flat, len(sizes)))
+        sds = np.sqrt(np.diagonal(pushed.covariances, axis1=2, axis2=3))
+        pushes = np.tile(sizes, len(flat))[:, None, None] * rng.normal(size=sds.shape)
+        top = _climb(data, pushed._replace(means=pushed.means + pushes * sds), model)
+        reached = np.where(top.safe, top.objective, -np.inf).reshape(len(flat), -1).max(axis=1)
+        saddles[flat] = reached > [places[i].objective + _SAME_OBJECTIVE * len(data) for i in flat.tolist()]
+    return rates, saddles
+
+
+def _within_reach(
+    data: GaussianData, mixtures: Mixtures, model: GaussianMixture, limit_rates: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """About how much EM can still gain from each mixture if it is near its limit, in nats, shape (n_mixtures,).
+
+    The larger of two estimates: gain / (1 - r^2), where EM approaches the limit at the rate r of `limit_rates`, and
+    Aitken's forecast, the geometric series that two gains begin. 0 where the second gain is the larger one, on the
+    way down from a saddle; infinity where the batch cannot tell.
+    """
+    objective = []
+    for _ in range(3):
+        moments = _expectations(data, mixtures)
+        objective.append(np.where(moments.safe, moments.log_likelihood, np.nan))
+        mixtures = batch.maximise(moments, mixtures, model.covariance_type)
+    first, second = np.diff(objective, axis=0)
+    with np.errstate(all="ignore"):
+        reach = np.maximum(first / np.maximum(1 - limit_rates**2, 1e-12), first * first / (first - second))
+    reach[second > first] = 0.0
+    return np.where(np.isnan(reach), np.inf, reach)
+
+
+def chance_of_best(share: float, n_restarts: int) -> float:
+    """The chance that at least one of n_restarts independent runs leads to a maximum that `share` of them reach."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be from 0 to 1, got {share!r}")
+    whole_number(n_restarts, "n_restarts", least=0)
+    return float(-math.expm1(n_restarts * math.log1p(-share))) if share < 1 else float(n_restarts > 0)
+
+
+def interval(count: int, n_runs: int, level: float = 0.95) -> tuple[float, float]:
+    """Where the true share lies when `count` of `n_runs` independent runs reached a maximum.
+
+    Wilson's interval (1927): it holds in at least about `level` of all cases also near 0 and 1, where the interval
+    of a normal distribution is too short.
+    """
+    whole_number(n_runs, "n_runs")
+    if not 0 <= whole_number(count, "count", least=0) <= n_runs:
+        raise ValueError(f"count must be from 0 to n_runs = {n_runs}, got {count}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
+    z = float(ndtri(0.5 + level / 2))
+    share = count / n_runs
+    centre = share + z * z / (2 * n_runs)
+    half = z * math.sqrt(share * (1 - share) / n_runs + (z / (2 * n_runs)) ** 2)
+    scale = 1 + z * z / n_runs
+    low = 0.0 if count == 0 else (centre - half) / scale
+    high = 1.0 if count == n_runs else (centre + half) / scale
+    return low, high
 
 
 def stacked(parameters: Sequence[GaussianMixtureParameters]) -> Mixtures:

@@ -6,11 +6,21 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.stats import binom, binomtest
 
 from emcore import em
 from emcore.datasets import DATASETS
 from emcore.models import GaussianMixture, GaussianMixtureParameters
-from emcore.restarts import joined, run_many
+from emcore.restarts import (
+    COLLAPSED,
+    SADDLE,
+    UNFINISHED,
+    chance_of_best,
+    distinct,
+    interval,
+    joined,
+    run_many,
+)
 from emcore.starts import start
 from tests.reference import load
 
@@ -148,3 +158,191 @@ def test_mistakes_are_named():
         run_many(model, X, [legal], tol=float("nan"))
     with pytest.raises(ValueError, match="runs of one model"):
         joined([])
+
+
+# ---- Distinct maxima -------------------------------------------------------------------------------------
+
+
+def runs_of(name, n_starts=60, max_iter=1000, tol=1e-6, names=("random-points", "random-responsibilities")):
+    """Many runs on a preset with its own model."""
+    X = DATASETS[name](0).X
+    model = GaussianMixture(DATASETS[name].n_components, DATASETS[name].covariance_type)
+    return X, run_many(model, X, starts_of(model, X, n_starts, names), max_iter=max_iter, tol=tol)
+
+
+def assert_books_balance(X, runs, found):
+    """What must hold of every answer."""
+    assert found.outcome.shape == (len(runs),)
+    objectives = [maximum.objective for maximum in found.maxima]
+    assert objectives == sorted(objectives, reverse=True)
+    for i, maximum in enumerate(found.maxima):
+        members = np.flatnonzero(found.outcome == i)
+        assert maximum.count == len(members) and maximum.share == pytest.approx(len(members) / len(runs))
+        posterior = runs.model.e_step(X, maximum.parameters)
+        assert posterior.objective == pytest.approx(maximum.objective, rel=1e-9)
+        again = runs.model.m_step(X, posterior)  # it is a fixed point
+        np.testing.assert_allclose((again.means - maximum.parameters.means) / maximum.parameters.sds, 0, atol=1e-6)
+        if len(members):
+            assert runs.objective[members].max() <= maximum.objective + 1e-9 * abs(maximum.objective)
+            assert maximum.representative == members[runs.objective[members].argmax()]
+    stopped = np.array(runs.stopped)
+    assert np.array_equal(found.outcome == UNFINISHED, stopped == "max_iter")
+    assert np.array_equal(found.outcome == COLLAPSED, stopped == "degenerate")
+
+
+def test_three_groups_and_two_components_have_two_maxima():
+    X, runs = runs_of("three-groups")
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    assert [maximum.objective for maximum in found.maxima] == pytest.approx([-1218.9639, -1240.3179], abs=1e-3)
+    assert sum(maximum.count for maximum in found.maxima) == len(runs)
+    for maximum in found.maxima:  # the representative's labels
+        end = runs.parameters[maximum.representative]
+        np.testing.assert_allclose(maximum.parameters.means, end.means, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_maxima", "highest"),
+    [("old-faithful", 2, -1130.2640), ("three-blobs", 3, -1097.3951), ("heavy-overlap", 1, -958.6048)],
+)
+def test_known_numbers_of_maxima(name, n_maxima, highest):
+    X, runs = runs_of(name, 120)
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    assert (len(found.maxima), found.maxima[0].objective) == (n_maxima, pytest.approx(highest, abs=1e-3))
+
+
+def test_the_ring_has_many_maxima_and_each_is_where_its_representative_goes():
+    X, runs = runs_of("ring", 60, max_iter=2000)
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    assert len(found.maxima) >= 5
+    for maximum in found.maxima:
+        on = em.run(runs.model, X, runs.parameters[maximum.representative], max_iter=2000, tol=1e-12)
+        assert on.objective[-1] == pytest.approx(maximum.objective, abs=1e-4)
+
+
+def test_a_loose_tolerance_does_not_make_maxima():
+    """The ends lie along a slope, far apart in the log-likelihood; all lead to the same place."""
+    X, runs = runs_of("heavy-overlap", 60, tol=1e-5)
+    found = distinct(X, runs)
+    assert len(found.maxima) == 1
+    assert np.ptp(runs.objective[found.outcome == 0]) > 0.01
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_relabelled_starts_reach_the_same_maximum(covariance_type):
+    X = DATASETS["three-blobs"](0).X
+    model = GaussianMixture(3, covariance_type)
+    starts = starts_of(model, X, 6, ("random-points",))
+    relabelled = [
+        GaussianMixtureParameters(s.weights[[2, 0, 1]], s.means[[2, 0, 1]], s.covariances[[2, 0, 1]], covariance_type)
+        for s in starts
+    ]
+    found = distinct(X, run_many(model, X, [*starts, *relabelled], max_iter=1000))
+    assert np.array_equal(found.outcome[:6], found.outcome[6:])
+    assert (found.outcome >= 0).any()
+
+
+@pytest.mark.parametrize("name", ["saddle", "twenty-forty", "three-groups"])
+def test_from_the_grand_mean_is_a_saddle(name):
+    X, runs = runs_of(name, 2, names=("grand-mean", "k-means-plus-plus"))
+    found = distinct(X, runs)
+    assert found.outcome.tolist() == [SADDLE, 0] and len(found.maxima) == 1
+
+
+def test_two_equal_components_beside_a_third_are_a_saddle():
+    """Of three groups two are found by one component each, and the third component is a copy."""
+    X = DATASETS["three-blobs"](0).X
+    model = GaussianMixture(3)
+    two = em.run(GaussianMixture(2), X, start("k-means", GaussianMixture(2), X, 0), max_iter=5000, tol=1e-13)
+    end = two.parameters[-1]
+    copied = [0, 1, 1]
+    copy = GaussianMixtureParameters(end.weights[copied] * [1, 0.5, 0.5], end.means[copied], end.covariances[copied])
+    found = distinct(X, run_many(model, X, [copy]))
+    assert found.outcome.tolist() == [SADDLE] and found.maxima == ()
+
+
+def test_a_run_that_stalls_beside_a_saddle_is_not_counted():
+    """Random responsibilities: all means near the grand mean. A loose tolerance stops most runs there, 50 nats low."""
+    X, runs = runs_of("saddle", 40, tol=1e-4)
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    low = runs.objective < found.maxima[0].objective - 5
+    assert low.sum() >= 10 and np.array_equal(found.outcome == SADDLE, low)
+
+
+def test_a_ridge_of_maxima_is_one_maximum():
+    """Tied, and one component too many: how two equal components share their weight makes no difference."""
+    X = DATASETS["four-groups"](0).X
+    model = GaussianMixture(4, "tied")
+    runs = run_many(model, X, starts_of(model, X, 60, ("random-points", "k-means-plus-plus")), max_iter=2000)
+    found = distinct(X, runs)
+    on_ridge = np.abs(runs.objective + 1396.2466) < 0.03
+    assert on_ridge.any()
+    assert len(set(found.outcome[on_ridge])) == 1 and found.outcome[on_ridge][0] >= 0
+
+
+def test_collapsed_and_unfinished_runs_are_classes_of_their_own():
+    X, runs = runs_of("duplicates", 40, max_iter=40)
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    assert (found.outcome == COLLAPSED).sum() > 5 and (found.outcome == UNFINISHED).sum() > 5
+    assert all(runs.reasons[i] for i in np.flatnonzero(found.outcome == COLLAPSED))
+
+
+def test_known_maxima_keep_their_place():
+    X, runs = runs_of("three-groups", 20)
+    first = distinct(X, runs)
+    lower = [i for i in range(len(runs)) if first.outcome[i] == 1]
+    some = run_many(runs.model, X, [runs.parameters[i] for i in lower])
+    found = distinct(X, some, known=first.maxima)
+    assert [m.parameters for m in found.maxima] == [m.parameters for m in first.maxima]
+    assert [m.count for m in found.maxima] == [0, len(lower)]
+    assert found.maxima[0].representative == -1 and set(found.outcome) == {1}
+    both = distinct(X, runs, known=first.maxima[1:])
+    assert np.array_equal(both.outcome, first.outcome) and len(both.maxima) == 2
+
+
+def test_maxima_do_not_depend_on_place_and_scale():
+    X, runs = runs_of("three-groups", 20)
+    found = distinct(X, runs)
+    moved = 1e-3 * X + 1e4
+    starts = starts_of(runs.model, moved, 20)
+    again = distinct(moved, run_many(runs.model, moved, starts, max_iter=1000))
+    assert np.array_equal(again.outcome, found.outcome)
+
+
+def test_one_run_no_run_and_one_component():
+    X = groups(50, 2)
+    model = GaussianMixture(1)
+    found = distinct(X, run_many(model, X, starts_of(model, X, 2)))
+    assert found.outcome.tolist() == [0, 0]
+    np.testing.assert_allclose(found.maxima[0].parameters.means[0], X.mean(axis=0))
+    assert distinct(X, run_many(model, X, [])).maxima == ()
+
+
+# ---- How many restarts are enough ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("share", "n_restarts"), [(0.3, 5), (1e-12, 1000), (1.0, 3), (0.0, 10), (0.5, 0)])
+def test_the_chance_of_the_best(share, n_restarts):
+    assert chance_of_best(share, n_restarts) == pytest.approx(binom.sf(0, n_restarts, share), rel=1e-9)
+
+
+@pytest.mark.parametrize(("count", "n_runs"), [(0, 10), (3, 10), (10, 10), (1, 1000), (500, 1000)])
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_the_interval_of_a_share(count, n_runs, level):
+    expected = binomtest(count, n_runs).proportion_ci(level, method="wilson")
+    assert interval(count, n_runs, level) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_impossible_shares_are_named():
+    with pytest.raises(ValueError, match="share must be from 0 to 1"):
+        chance_of_best(1.1, 3)
+    with pytest.raises(ValueError, match="n_restarts must be"):
+        chance_of_best(0.5, -1)
+    with pytest.raises(ValueError, match="count must be from 0 to n_runs = 5, got 6"):
+        interval(6, 5)
+    with pytest.raises(ValueError, match="level must lie between"):
+        interval(1, 5, 1.0)

@@ -40,7 +40,7 @@ _BLOCK = 65_536
 _LONGEST_BLOCK = 1024
 
 # The monomial form may magnify rounding by this much: 11 to 12 digits are left.
-_LARGEST_AMPLIFICATION = 1e4
+LARGEST_AMPLIFICATION = 1e4
 # Narrower than this part of the data's sd, or with fewer points: on the way to a collapse.
 _NARROW = 1e-5
 _FEW_POINTS = 1e-100
@@ -131,8 +131,20 @@ class Moments(NamedTuple):
     covariances: Array
     safe: NDArray[np.bool_]
 
+    def take(self, rows: Any) -> Moments:
+        """Those of the mixtures that an index array or a mask chooses, copied."""
+        return Moments(
+            self.log_likelihood[rows], self.counts[rows], self.means[rows], self.covariances[rows], self.safe[rows]
+        )
 
-def expectations(X: ArrayLike | GaussianData, mixtures: Mixtures, point_weights: Array | None = None) -> Moments:
+
+def expectations(
+    X: ArrayLike | GaussianData,
+    mixtures: Mixtures,
+    point_weights: Array | None = None,
+    *,
+    largest_amplification: float = LARGEST_AMPLIFICATION,
+) -> Moments:
     """The E-step of every mixture, and what the M-step needs of it.
 
     Parameters
@@ -143,9 +155,11 @@ def expectations(X: ArrayLike | GaussianData, mixtures: Mixtures, point_weights:
         Trusted: nothing is checked but what `safe` says.
     point_weights : ndarray of shape (n_samples,), optional
         How often each point counts, positive; once if not given.
+    largest_amplification : float
+        By how much the monomial form may magnify rounding: beyond, a mixture is not safe.
     """
     points = _Points.of(prepare(X), point_weights)
-    form = _coefficients(points, mixtures)
+    form = _coefficients(points, mixtures, largest_amplification)
     rows = form.rows.copy()
     rows[:, ~form.safe] = 0.0
     found = _moments(points, rows)
@@ -370,7 +384,7 @@ class _Form(NamedTuple):
     safe: NDArray[np.bool_]  # (n_mixtures,): these coefficients lose few digits
 
 
-def _coefficients(points: _Points, mixtures: Mixtures) -> _Form:
+def _coefficients(points: _Points, mixtures: Mixtures, largest_amplification: float = LARGEST_AMPLIFICATION) -> _Form:
     """log(weight N(x)) of all components as coefficients of monomials, as `gaussian_kernel` writes it."""
     data = points.data
     weights, means, covariances = mixtures
@@ -386,7 +400,7 @@ def _coefficients(points: _Points, mixtures: Mixtures) -> _Form:
         pulls = (precisions @ from_centre[..., None])[..., 0]
         constants = -0.5 * (n_features * math.log(2 * math.pi) + log_determinants + (pulls * from_centre).sum(axis=2))
         form[..., 0] = np.log(weights) + constants
-        accurate = (amplification < _LARGEST_AMPLIFICATION) & (variances > (_NARROW * data.sds) ** 2).all(axis=2)
+        accurate = (amplification < largest_amplification) & (variances > (_NARROW * data.sds) ** 2).all(axis=2)
     form[..., 1 : 1 + n_features] = pulls
     for (i, j), position in zip(_pairs(n_features), range(1 + n_features, rows.shape[2]), strict=True):
         form[..., position] = (-0.5 if i == j else -1.0) * precisions[..., i, j]
