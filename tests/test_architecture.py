@@ -22,7 +22,7 @@ FLOORS = (
     {"emcore.em", "emcore.acceleration"},
     {"emcore.models"},
     {"emcore.starts", "emcore.datasets", "emcore.matching"},
-    {"emcore.experiment", "emcore.restarts", "emcore.landscape", "emcore.scene", "emcore.report"},
+    {"emcore.experiment", "emcore.restarts", "emcore.landscape", "emcore.scene", "emcore.report", "emcore.verdict"},
     {"emcore.figures"},
     {"emcore.export"},
     {"pages"},
