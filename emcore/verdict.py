@@ -21,7 +21,7 @@ from emcore.starts import STARTS
 
 OTHERS = {
     SADDLE: "stalled where the log-likelihood still curves upwards (a saddle or a plateau)",
-    UNFINISHED: "were not finished at the limit of iterations",
+    UNFINISHED: "hit the limit of iterations",
     COLLAPSED: "collapsed",
 }
 
@@ -61,7 +61,8 @@ def count_of_maxima(found: Maxima) -> str:
         )
     else:
         shown = [f"{letter(i)} at {_height(maximum)} by {percent(maximum.share)}" for i, maximum in reached[:4]]
-        more = [f"{len(reached) - 4} lower ones by the rest"] if len(reached) > 4 else []
+        lower = len(reached) - 4
+        more = [f"{lower} lower one{'' if lower == 1 else 's'} by the others"] if lower > 0 else []
         text = f"{starts} reached {len(reached)} maxima: {listed(shown + more)}."
     others = [
         f"{count:,} {words}"
@@ -75,7 +76,7 @@ def _one_run(found: Maxima) -> str:
     outcome = int(found.outcome[0])
     if outcome >= 0:
         return f"One start reached maximum {letter(outcome)}, at {_height(found.maxima[outcome])}."
-    return f"One start {OTHERS[outcome].replace('were', 'was')}."
+    return f"One start {OTHERS[outcome]}."
 
 
 def best_of(found: Maxima) -> Maximum | None:

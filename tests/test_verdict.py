@@ -44,7 +44,7 @@ def test_maxima_are_counted_in_words_and_what_is_none_is_no_maximum():
     found = sorted_out([0] * 6 + [1] * 2 + [SADDLE, COLLAPSED], [-5.0, -7.0])
     text = verdict.count_of_maxima(found)
     assert text.startswith(f"10 starts reached 2 maxima: A at {MINUS}5.00 by 60 % and B at {MINUS}7.00 by 20 %.")
-    assert "1 stalled" in text and "1 collapsed" in text and "not finished" not in text
+    assert "1 stalled" in text and "1 collapsed" in text and "limit" not in text
     assert "the same maximum, A" in verdict.count_of_maxima(sorted_out([0, 0, 0], [-5.0]))
     assert verdict.count_of_maxima(sorted_out([UNFINISHED, UNFINISHED], [])).startswith("None of 2 starts")
     assert verdict.count_of_maxima(sorted_out([1], [-5.0, -7.0])) == (f"One start reached maximum B, at {MINUS}7.00.")
