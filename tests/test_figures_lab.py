@@ -1,15 +1,21 @@
 """The lab's figures as data: what they hold are the runs' own numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emcore.em import run
 from emcore.figures import style
+from emcore.figures.maxima import chance_figure, comparison_figure, portraits_figure, strip_figure
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.race import race_objective_figure, race_positions
 from emcore.models import GaussianMixture
+from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.report import number
+from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED, Maxima, Maximum, Runs, distinct, interval, run_many
+from emcore.verdict import WayToStart
 from tests.test_figures import DARK, DEUTERANOPIA, LIGHT, contrast, linear, number_of, oklab, trace
 from tests.test_scene import two_dimensional
 
@@ -143,3 +149,206 @@ def test_a_race_is_described_without_its_end():
 def test_a_race_says_what_is_wrong(options, words):
     with pytest.raises(ValueError, match=words):
         race_objective_figure(*rivals(), **options)
+
+
+# Many runs
+
+
+def mixture(objective, *means):
+    """A one-dimensional maximum at this height; its parameters do not belong to any data."""
+    n = len(means)
+    parameters = GaussianMixtureParameters(np.full(n, 1 / n), np.reshape(means, (n, 1)), np.full((n, 1, 1), 0.25))
+    return Maximum(parameters, objective, 0, 0.0, -1)
+
+
+def ends(*groups):
+    """Runs and maxima from rows (outcome, height, count)."""
+    outcome = np.repeat([code for code, _, _ in groups], [count for *_, count in groups])
+    objective = np.repeat([float(height) for _, height, _ in groups], [count for *_, count in groups])
+    heights = {code: float(height) for code, height, _ in groups if code >= 0}
+    maxima = tuple(mixture(heights[code], -1.0, code + 1.0) for code in sorted(heights))
+    n = len(outcome)
+    runs = Runs(
+        GaussianMixture(2),
+        tuple(maxima[0].parameters for _ in range(n)) if maxima else (None,) * n,
+        objective,
+        np.arange(n) + 1,
+        ("converged",) * n,
+        ("",) * n,
+    )
+    return runs, Maxima(maxima, outcome)
+
+
+TO_SCALE = ((0, -800, 6), (1, -850, 3), (-1, -900, 1))
+CLOSE = ((0, -800.0, 500), (1, -800.001, 300), (2, -1900, 150), (-2, -1000, 40), (-3, 5000.0, 10))
+
+
+@pytest.mark.parametrize("groups", [TO_SCALE, CLOSE])
+def test_every_run_has_one_dot_of_its_outcome(groups):
+    runs, maxima = ends(*groups)
+    figure = strip_figure(runs, maxima)
+    drawn = np.concatenate([dots.customdata for dots in figure.data])
+    assert sorted(drawn.tolist()) == list(range(len(runs)))
+    for dots, (code, height, count) in zip(figure.data, groups, strict=True):
+        assert dots.name == f"{style.outcome_name(code)} ({count:,})"
+        assert (dots.marker.color, dots.marker.symbol) == style.outcome_sign(code)
+        assert (maxima.outcome[dots.customdata] == code).all()
+        assert all(number(height, 2)[:4] in text for text in dots.text)
+        assert f"Run {dots.customdata[0] + 1}:" in dots.text[0]
+
+
+@pytest.mark.parametrize("groups", [TO_SCALE, CLOSE, ((0, -5.0, 1),), ((-2, -5.0, 3), (-2, -7.0, 1))])
+def test_no_two_dots_lie_on_each_other(groups):
+    figure = strip_figure(*ends(*groups))
+    places = [place for dots in figure.data for place in zip(dots.x, dots.y, strict=True)]
+    assert len(set(places)) == len(places)
+    low, high = figure.layout.xaxis.range
+    assert low < min(x for x, _ in places) <= max(x for x, _ in places) < high
+    assert max(y for _, y in places) < figure.layout.yaxis.range[1]
+
+
+def test_heights_are_to_scale_where_maxima_can_be_told_apart_so():
+    figure = strip_figure(*ends(*TO_SCALE))
+    a, b, saddle = (np.mean(dots.x) for dots in figure.data)
+    assert a - b == pytest.approx(b - saddle, rel=1e-9)
+    assert figure.layout.xaxis.title.text == "Final log-likelihood (nats)"
+    assert list(figure.layout.xaxis.ticktext) == [number(-800), number(-850), number(-900)]
+
+
+def test_maxima_that_lie_close_are_told_apart_and_the_axis_says_that_it_is_stretched():
+    figure = strip_figure(*ends(*CLOSE))
+    a, b, c, unfinished, collapsed = (np.array(dots.x) for dots in figure.data)
+    assert a.min() > b.max() > b.min() > unfinished.mean() > c.max() > c.min() > collapsed.max()
+    assert "not to scale" in figure.layout.xaxis.title.text
+    assert figure.layout.xaxis.ticktext[0] == number(-800, 3)
+    texts = [note.text for note in figure.layout.annotations]
+    assert texts == ["<b>A</b>", "<b>B</b>", "<b>C</b>", "collapsed: no height"]
+    assert figure.layout.shapes[0].x0 < c.min()
+
+
+@pytest.mark.parametrize("n_runs", [10, 100, 1000])
+def test_piles_stay_below_the_top_and_dots_get_smaller(n_runs):
+    figure = strip_figure(*ends((0, -800, n_runs)))
+    (dots,) = figure.data
+    assert len(set(dots.y)) <= 31
+    assert 3 < dots.marker.size <= 11
+    assert np.ptp(dots.x) <= 0.5
+
+
+def test_nothing_but_collapses_and_more_maxima_than_signs():
+    lost = strip_figure(*ends((-3, 0.0, 4)))
+    assert [dots.name for dots in lost.data] == ["Collapsed (4)"]
+    many = strip_figure(*ends(*((code, -800 - code, 2) for code in range(14))))
+    assert many.data[-1].name == "Other (8)" and len(many.data) == 11
+    assert "maximum N" in many.data[-1].text[-1]
+
+
+def test_runs_and_outcomes_must_fit():
+    runs, maxima = ends(*TO_SCALE)
+    with pytest.raises(ValueError, match=r"an outcome for each, got 10 and \(9,\)"):
+        strip_figure(runs, Maxima(maxima.maxima, maxima.outcome[1:]))
+
+
+def test_codes_of_what_is_no_maximum_are_those_of_the_runs():
+    names = {SADDLE: "Saddle", UNFINISHED: "Not finished", COLLAPSED: "Collapsed"}
+    assert {code: name for code, (name, _, _) in style.NO_MAXIMUM.items()} == names
+
+
+def three_groups(n_starts=12):
+    X = two_dimensional().X
+    model = GaussianMixture(2)
+    starts = [model.initialize(X, np.random.default_rng(seed)) for seed in range(n_starts)]
+    runs = run_many(model, X, starts, max_iter=500)
+    return X, runs, distinct(X, runs)
+
+
+def test_real_runs_can_be_drawn():
+    X, runs, maxima = three_groups()
+    assert sum(len(dots.x) for dots in strip_figure(runs, maxima).data) == 12
+    titles = [note.text for note in portraits_figure(X, maxima.maxima).layout.annotations]
+    assert len(titles) == min(len(maxima.maxima), 6)
+    assert titles[0].startswith(f"<b>A</b>  {100 * maxima.maxima[0].share:.0f} %<br>")
+
+
+def test_portraits_name_share_and_height_and_keep_the_colours_of_the_first():
+    first, second = mixture(-10.0, -2.0, 3.0), mixture(-12.5, 3.1, -1.0)  # the same order on the axis, not of labels
+    X = np.linspace(-4, 5, 60)[:, None]
+    figure = portraits_figure(X, [replace(first, share=0.62), replace(second, share=0.004)], axes=("<b>",))
+    assert [note.text for note in figure.layout.annotations] == [
+        f"<b>A</b>  62 %<br>{number(-10)}",
+        f"<b>B</b>  0.4 %<br>{number(-12.5)}",
+    ]
+    lines = [(line.xaxis, line.line.color, float(np.mean(line.x))) for line in figure.data if line.type == "scatter"]
+    blue, vermilion = style.COMPONENT_COLOURS[:2]
+    expected = [("x", blue, -2), ("x", vermilion, 3), ("x2", vermilion, 3.1), ("x2", blue, -1)]
+    for got, want in zip(lines, expected, strict=True):
+        assert got == (want[0], want[1], pytest.approx(want[2]))
+    assert figure.layout.xaxis.range == figure.layout.xaxis2.range
+    assert figure.layout.xaxis.title.text == "&lt;b&gt;"
+    assert figure.layout.xaxis.domain[1] < figure.layout.xaxis2.domain[0]
+
+
+def test_portraits_are_six_at_most_with_500_points_each():
+    X = np.random.default_rng(0).normal(size=(3000, 2))
+    theta = GaussianMixtureParameters([1.0], [[0.0, 0.0]], [np.eye(2)])
+    figure = portraits_figure(X, [Maximum(theta, -float(i), 1, 0.1, i) for i in range(9)])
+    points = [dots for dots in figure.data if dots.mode == "markers"]
+    assert [len(dots.x) for dots in points] == [500] * 6
+    assert len({dots.xaxis for dots in points}) == 6
+    rings = [ring for ring in figure.data if ring.mode == "lines"]
+    np.testing.assert_allclose(np.hypot(rings[1].x, rings[1].y), 2)
+
+
+@pytest.mark.parametrize(("X", "maxima", "words"), [
+    (np.zeros((5, 1)), [], "one maximum or more"),
+    (np.zeros((5, 3)), [mixture(-1.0, 0.0)], r"1 or 2 columns for a picture, got shape \(5, 3\)"),
+])  # fmt: skip
+def test_portraits_say_what_is_wrong(X, maxima, words):
+    with pytest.raises(ValueError, match=words):
+        portraits_figure(X, maxima)
+
+
+def test_methods_are_compared_by_share_and_interval():
+    rows = [
+        WayToStart("Random <points>", 200, 50, interval(50, 200), 14.0),
+        WayToStart("Grand mean", 10, 0, interval(0, 10), float("nan")),
+    ]
+    figure = comparison_figure(rows)
+    (dots,) = figure.data
+    assert list(dots.x) == [25, 0]
+    low, high = np.array([row.interval for row in rows]).T * 100
+    np.testing.assert_allclose(dots.x + dots.error_x.array, high)
+    np.testing.assert_allclose(dots.x - dots.error_x.arrayminus, low, atol=1e-12)
+    assert dots.y[0] > dots.y[1]
+    assert [note.text for note in figure.layout.annotations] == [
+        "<b>Random &lt;points&gt;</b>  50 of 200, median 14 iterations",
+        "<b>Grand mean</b>  0 of 10",
+    ]
+    with pytest.raises(ValueError, match="one row or more"):
+        comparison_figure([])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.003, 0.62, 1.0])
+@pytest.mark.parametrize("n_restarts", [1, 20, 3000])
+def test_the_chance_of_the_best_is_the_curve(share, n_restarts):
+    figure = chance_figure(share, (share / 2, (1 + share) / 2), n_restarts)
+    band, curve, mark = figure.data
+    for counts, percent in ((curve.x, curve.y), (mark.x, mark.y)):
+        for count, chance in zip(counts, percent, strict=True):
+            assert chance == pytest.approx(100 * (1 - (1 - share) ** int(count)), abs=1e-9)
+    assert mark.x[0] == n_restarts
+    assert curve.x[0] == 1 and curve.x[-1] >= n_restarts
+    assert figure.layout.xaxis.range[1] > n_restarts
+    n = len(curve.x)
+    np.testing.assert_allclose(band.y[:n], 100 * (1 - (1 - (1 + share) / 2) ** np.array(curve.x, dtype=float)))
+    assert (np.array(band.y[:n]) >= curve.y).all() and (band.y[n:][::-1] <= np.array(curve.y)).all()
+
+
+@pytest.mark.parametrize(("share", "interval", "n", "words"), [
+    (0.5, (0.6, 0.7), 3, "must ascend from 0 to 1"),
+    (0.5, (0.4, 1.2), 3, "must ascend from 0 to 1"),
+    (0.5, (0.4, 0.6), 0, "n_restarts must be 1 or more"),
+])  # fmt: skip
+def test_chances_say_what_is_wrong(share, interval, n, words):
+    with pytest.raises(ValueError, match=words):
+        chance_figure(share, interval, n)

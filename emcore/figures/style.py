@@ -169,6 +169,22 @@ def outcome_sign(outcome: int) -> tuple[str, str]:
     return MAXIMUM_COLOURS[outcome], MAXIMUM_SYMBOLS[outcome]
 
 
+def grouped(outcome: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Outcomes as pictures tell them apart: all maxima without a sign of their own are one group, MAX_MAXIMA."""
+    return np.minimum(outcome, MAX_MAXIMA)
+
+
+def groups(outcome: NDArray[np.int_]) -> list[int]:
+    """The groups that there are: maxima by height, then what is none."""
+    codes = np.unique(grouped(outcome)).tolist()
+    return [code for code in codes if code >= 0] + [code for code in codes[::-1] if code < 0]
+
+
+def group_name(group: int) -> str:
+    """What a legend calls a group of outcomes."""
+    return OTHER[0] if group == MAX_MAXIMA else outcome_name(group)
+
+
 def short(text: str, longest: int = 40) -> str:
     """A name that someone else chose, on one line and not too long."""
     text = " ".join(text.split())
