@@ -10,6 +10,7 @@ from importlib import import_module
 
 PARTS = {
     "kernel": "tests.benchmarks.kernel",
+    "restarts": "tests.benchmarks.restarts",
     "browser": "tests.benchmarks.browser",
     "server": "tests.benchmarks.server",
 }
