@@ -1,0 +1,389 @@
+"""The log-likelihood as a landscape: over two parameters, along one, under a path, and which start leads where.
+
+A surface is a cut through a space of many dimensions: two coordinates move, all others stay as they are, or are made
+the best they can be at each place (a profile). EM moves in all of them at once, so its path may cross the contours of
+a cut downwards; it never falls on the landscape itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emcore.em import History, LatentVariableModel
+from emcore.models import gaussian_batch as batch
+from emcore.models.gaussian_batch import Held, Mixtures
+from emcore.models.gaussian_kernel import GaussianData
+from emcore.models.gaussian_mixture import SMALLEST_SD, GaussianMixture, GaussianMixtureParameters
+from emcore.models.mixture import frozen_array
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The log-likelihood over two parameters.
+
+    Attributes
+    ----------
+    names : tuple of two str
+        The coordinates, as in `parameters.names`: the first runs along x, the second along y.
+    x, y : ndarray of shape (n_x,) and (n_y,)
+        Their values.
+    log_likelihood : ndarray of shape (n_y, n_x)
+        In nats, [j, i] at (x[i], y[j]); NaN where there is none. Of another model than a mixture: its objective.
+    profiled : bool
+        Whether all other parameters are re-maximised at each place, or stay as they are.
+    masked : str
+        A sentence that says where and why there is none, or "".
+    """
+
+    names: tuple[str, str]
+    x: Array
+    y: Array
+    log_likelihood: Array
+    profiled: bool
+    masked: str
+
+
+def surface(
+    model: LatentVariableModel,
+    X: Any,
+    parameters: Any,
+    names: tuple[str, str],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    profiled: bool = False,
+) -> Surface:
+    """The log-likelihood on a grid over two parameters.
+
+    Exact, also where densities underflow: nothing is binned or interpolated.
+
+    Parameters
+    ----------
+    model, X
+        As for `emcore.run`.
+    parameters
+        What all other parameters are; for a profile where their climb begins.
+    names : tuple of two str
+        Two different names of `parameters.names`.
+    x, y : array-like of shape (n_x,) and (n_y,)
+        The values of the first and of the second, finite.
+    profiled : bool
+        Re-maximise all other parameters by EM at each place, with these two held. The climb begins at `parameters`
+        and at wide components of equal weight, and the higher end counts: it is a maximum of the others, and may not
+        be the highest. Only for Gaussian mixtures, and where the M-step can hold the two: means and log sds on one
+        axis, or both coordinates of one mean on two.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, a value is not finite, or EM cannot hold these coordinates.
+    """
+    x, y = frozen_array(x, "x", ("n_x",)), frozen_array(y, "y", ("n_y",))
+    first, second = _positions(parameters, names)
+    X = model.prepare(X)
+    if profiled:
+        if not isinstance(model, GaussianMixture):
+            raise ValueError(
+                f"profiled must be False for {type(model).__name__}: only a GaussianMixture is re-maximised"
+            )
+        held = _held(model, parameters, names)
+        return _profile(model, X, parameters, names, x, y, held)
+    columns = (np.tile(x, len(y)), np.repeat(y, len(x)))
+    if not isinstance(model, GaussianMixture):
+        values = _one_by_one(model, X, parameters, (first, second), columns).reshape(len(y), len(x))
+    elif not _touched(parameters, first) & _touched(parameters, second):
+        values = _separable(X, parameters, (first, second), x, y)
+    else:
+        placed, legal = _placed(X, parameters, (first, second), columns)
+        values = _log_likelihoods(X, placed, legal).reshape(len(y), len(x))
+    values.flags.writeable = False
+    reason = f"{names[0]} or {names[1]} is beyond what numbers can hold there, or an sd is almost 0"
+    return Surface((names[0], names[1]), x, y, values, False, _masked(values, reason))
+
+
+def along(model: LatentVariableModel, X: Any, parameters: Any, name: str, values: ArrayLike) -> Array:
+    """A slice: the log-likelihood (the objective) as one parameter moves and all others stay.
+
+    Parameters
+    ----------
+    model, X, parameters
+        As for `surface`.
+    name : str
+        One of `parameters.names`.
+    values : array-like of shape (n_values,)
+        Its values, finite.
+
+    Returns
+    -------
+    ndarray of shape (n_values,)
+        NaN where the parameters are not legal.
+    """
+    column = frozen_array(values, "values", ("n_values",))
+    (position,) = _positions(parameters, (name,))
+    X = model.prepare(X)
+    if not isinstance(model, GaussianMixture):
+        return _one_by_one(model, X, parameters, (position,), (column,))
+    return _log_likelihoods(X, *_placed(X, parameters, (position,), (column,)))
+
+
+def path(history: History, names: tuple[str, str]) -> Array:
+    """Where a run went: two coordinates of its parameters at each iteration, shape (n_iterations + 1, 2)."""
+    return np.array([theta.to_vector()[list(_positions(theta, names))] for theta in history.parameters])
+
+
+def _positions(parameters: Any, names: Sequence[str]) -> tuple[int, ...]:
+    """Where in `to_vector` the named coordinates stand."""
+    unknown = [name for name in names if name not in parameters.names]
+    if unknown or len(set(names)) < len(names):
+        problem = f"no {unknown[0]!r}" if unknown else f"{names[0]!r} twice"
+        raise ValueError(f"names must be different ones of {', '.join(parameters.names)}; got {problem}")
+    return tuple(parameters.names.index(name) for name in names)
+
+
+def _masked(values: Array, reason: str) -> str:
+    n_masked = int(np.isnan(values).sum())
+    if not n_masked:
+        return ""
+    verb = "is" if n_masked == 1 else "are"
+    return f"{n_masked:,} of {values.size:,} places {verb} left blank: {reason}."
+
+
+# ---- Any model, one place after the other ------------------------------------------------------------------
+
+
+def _one_by_one(
+    model: LatentVariableModel, X: Any, parameters: Any, positions: Sequence[int], columns: Sequence[Array]
+) -> Array:
+    """The objective with the coordinates at `positions` replaced by each row of `columns`; NaN where illegal."""
+    vector = parameters.to_vector()
+    values = np.full(len(columns[0]), np.nan)
+    for i, place in enumerate(zip(*columns, strict=True)):
+        vector[list(positions)] = place
+        try:
+            with np.errstate(all="ignore"):
+                values[i] = model.e_step(X, parameters.from_vector(vector)).objective
+        except (ValueError, ArithmeticError):
+            continue
+    return values
+
+
+# ---- Gaussian mixtures, all places at once -----------------------------------------------------------------
+
+_FARTHEST = 1e100  # beyond, squares overflow
+
+
+def _placed(
+    X: GaussianData, parameters: GaussianMixtureParameters, positions: Sequence[int], columns: Sequence[Array]
+) -> tuple[Mixtures, NDArray[np.bool_]]:
+    """`parameters` with the coordinates at `positions` replaced by each row of `columns`, and which are legal.
+
+    What no replaced coordinate belongs to stays as it is, to the last digit. An illegal one stands as `parameters`.
+    """
+    n_places, n_means = len(columns[0]), parameters.means.size
+    weights, means, covariances = (
+        np.repeat(array[None], n_places, axis=0)
+        for array in (parameters.weights, parameters.means, parameters.covariances)
+    )
+    legal = np.ones(n_places, dtype=np.bool_)
+    in_weights: list[tuple[int, Array]] = []
+    in_covariances: list[tuple[int, Array]] = []
+    for position, column in zip(positions, columns, strict=True):
+        if position < n_means:
+            near = np.abs(column) <= _FARTHEST
+            means.reshape(n_places, -1)[near, position] = column[near]
+            legal &= near
+        elif position >= len(parameters.names) - parameters.n_components + 1:
+            in_weights.append((position, column))
+        else:
+            in_covariances.append((position, column))
+    for replaced in filter(None, (in_weights, in_covariances)):
+        places, which = np.unique(np.column_stack([column for _, column in replaced]), axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        moved = [_moved(X, parameters, [position for position, _ in replaced], place) for place in places]
+        legal &= np.array([there is not None for there in moved])[which]
+        if replaced is in_weights:
+            weights = np.array([(there or parameters).weights for there in moved])[which]
+        else:
+            covariances = np.array([(there or parameters).covariances for there in moved])[which]
+    return Mixtures(weights, means, covariances), legal
+
+
+def _moved(
+    X: GaussianData, parameters: GaussianMixtureParameters, positions: list[int], place: Array
+) -> GaussianMixtureParameters | None:
+    """The parameters with these coordinates replaced; None if that is illegal, or narrower than EM can follow."""
+    vector = parameters.to_vector()
+    vector[positions] = place
+    try:
+        with np.errstate(all="ignore"):
+            moved = parameters.from_vector(vector)
+    except (ValueError, ArithmeticError):
+        return None
+    return None if (moved.sds <= SMALLEST_SD * X.sds).any() else moved
+
+
+def _log_likelihoods(X: GaussianData, placed: Mixtures, legal: NDArray[np.bool_]) -> Array:
+    values = np.full(len(legal), np.nan)
+    values[legal] = batch.log_likelihoods(X, *placed.take(legal))
+    return values
+
+
+# ---- Two coordinates of different components: the tables separate ------------------------------------------
+
+# Points whose log-density varies more over the grid than this go alone; and what is kept of a summand.
+_WIDEST, _LEAST = 560.0, -350.0
+# The logarithm of a product is taken before it can leave e^+-640.
+_FULLEST = 640.0
+# Numbers of a table.
+_TABLE = 400_000
+
+
+def _touched(parameters: GaussianMixtureParameters, position: int) -> frozenset[int]:
+    """The components whose weighted density changes with a coordinate."""
+    own = re.match(r"(?:mean|log sd|atanh correlation) (\d+)", parameters.names[position])
+    return frozenset({int(own[1]) - 1} if own else range(parameters.n_components))
+
+
+def _separable(
+    X: GaussianData, parameters: GaussianMixtureParameters, positions: tuple[int, ...], x: Array, y: Array
+) -> Array:
+    """The log-likelihood on a grid where x moves one component and y another.
+
+    Of the component that x moves there are only n_x densities of each point, and n_y of the other: one exp each. What
+    is left for every place of the grid is a product over the points.
+    """
+    log_likelihood = np.full((len(y), len(x)), np.nan)
+    moved, legal, touched = [], [], []
+    for position, column in zip(positions, (x, y), strict=True):
+        placed, fine = _placed(X, parameters, (position,), (column,))
+        (component,) = _touched(parameters, position)
+        moved.append(_components(placed.take(fine), [component]))
+        legal.append(fine)
+        touched.append(component)
+    fixed = [k for k in range(parameters.n_components) if k not in touched]
+    rest = Mixtures(parameters.weights[None], parameters.means[None], parameters.covariances[None])
+    values = np.zeros((int(legal[1].sum()), int(legal[0].sum())))
+    if values.size:
+        size = max(_TABLE // sum(values.shape), 2)
+        for start in range(0, X.n_samples, size):
+            points = X.X[start : start + size]
+            by_x, by_y = (batch.log_densities(points, mixtures) for mixtures in moved)
+            if fixed:
+                by_x = np.logaddexp(by_x, batch.log_densities(points, _components(rest, fixed)))
+            values += _sum_of_log_sums(by_x, by_y)
+        log_likelihood[np.ix_(legal[1], legal[0])] = values
+    return log_likelihood
+
+
+def _components(mixtures: Mixtures, components: list[int]) -> Mixtures:
+    """Some components alone, with the weights that they have in the whole."""
+    return Mixtures(*(array[:, components] for array in mixtures))
+
+
+def _sum_of_log_sums(a: Array, b: Array) -> Array:
+    """[j, i] is the sum over n of log(exp(a[i, n]) + exp(b[j, n])).
+
+    As logarithms of products over points. Each summand is scaled so that over the grid it lies in the middle of what
+    doubles hold; the product of two of them is a matrix product of four numbers with four,
+
+        (a1 + b1) (a2 + b2) = a1a2 . 1 + a1 . b2 + a2 . b1 + 1 . b1b2;
+
+    all are positive, so that no digit cancels.
+    """
+    highest = np.maximum(a.max(axis=0), b.max(axis=0))
+    lowest = np.maximum(a.min(axis=0), b.min(axis=0))
+    wide = ~(highest - lowest <= _WIDEST)
+    middle = 0.5 * (highest + lowest)
+    total = np.full((len(b), len(a)), middle[~wide].sum())
+    for n in np.flatnonzero(wide):
+        total += np.logaddexp(a[:, n], b[:, n, None])
+    if wide.all():
+        return total
+    reach = 0.5 * (highest - lowest)[~wide] + np.log(2)
+    scaled = [np.exp(np.maximum(table[:, ~wide] - middle[~wide], _LEAST)).T for table in (a, b)]
+    if len(reach) % 2:  # pairs are wanted: a summand of 1
+        scaled = [
+            np.vstack([table, np.full(table.shape[1], one)]) for table, one in zip(scaled, (1.0, 0.0), strict=True)
+        ]
+        reach = np.append(reach, 0.0)
+    (a_1, a_2), (b_1, b_2) = ((table[0::2], table[1::2]) for table in scaled)
+    left = np.stack([a_1 * a_2, a_1, a_2, np.ones_like(a_1)], axis=1)
+    right = np.stack([np.ones_like(b_1), b_2, b_1, b_1 * b_2], axis=1).transpose(0, 2, 1)
+    product, factor = np.ones_like(total), np.empty_like(total)
+    filled = 0.0
+    for one, other, room in zip(left, right, (reach[0::2] + reach[1::2]).tolist(), strict=True):
+        if filled + room > _FULLEST:
+            total += np.log(product)
+            product.fill(1.0)
+            filled = 0.0
+        np.matmul(other, one, out=factor)
+        product *= factor
+        filled += room
+    return np.asarray(total + np.log(product))
+
+
+# ---- Profiles ----------------------------------------------------------------------------------------------
+
+# The climb at each place: until an iteration gains so little per sample, but no longer than this.
+_PROFILE_TOL = 1e-8
+_PROFILE_ITERATIONS = 500
+
+
+def _held(model: GaussianMixture, parameters: GaussianMixtureParameters, names: Sequence[str]) -> Held:
+    """The two coordinates as what an M-step can hold."""
+    held = Held(np.zeros(model.n_components, dtype=np.bool_), np.zeros(model.n_components, dtype=np.bool_))
+    n_features = parameters.n_features
+    touched = [_touched(parameters, parameters.names.index(name)) for name in names]
+    are_means = [name.startswith("mean ") for name in names]
+    if n_features == 1 and all(name.startswith(("mean ", "log sd")) for name in names):
+        for components, is_mean in zip(touched, are_means, strict=True):
+            (held.means if is_mean else held.sds)[list(components)] = True
+    elif n_features == 2 and all(are_means) and touched[0] == touched[1]:
+        held.means[list(touched[0])] = True
+    else:
+        able = "two of the means and log sds" if n_features == 1 else "both coordinates of one mean"
+        if n_features > 2:
+            able = "data with one or two axes"
+        raise ValueError(
+            f"with profiled=True names must be {able}, which EM can hold while it climbs in all others; "
+            f"got {' and '.join(names)}"
+        )
+    return held
+
+
+def _profile(
+    model: GaussianMixture,
+    X: GaussianData,
+    parameters: GaussianMixtureParameters,
+    names: tuple[str, str],
+    x: Array,
+    y: Array,
+    held: Held,
+) -> Surface:
+    """The highest log-likelihood that EM reaches in all other parameters at each place."""
+    columns = (np.tile(x, len(y)), np.repeat(y, len(x)))
+    placed, legal = _placed(X, parameters, _positions(parameters, names), columns)
+    narrow = placed.take(legal)
+    wide_open = model.from_means(X, parameters.means)
+    wide = Mixtures(
+        np.broadcast_to(wide_open.weights, narrow.weights.shape),
+        narrow.means,
+        np.where(held.sds[:, None, None], narrow.covariances, wide_open.covariances),
+    )
+    best = np.full(int(legal.sum()), np.nan)
+    for starts in (narrow, wide):
+        ends = batch.run(X, starts, model.covariance_type, max_iter=_PROFILE_ITERATIONS, tol=_PROFILE_TOL, held=held)
+        best = np.fmax(best, np.where(ends.outcome == batch.UNSAFE, np.nan, ends.objective))
+    values = np.full((len(y), len(x)), np.nan)
+    values.reshape(-1)[legal] = best
+    values.flags.writeable = False
+    reason = "with these two held, a component collapses, and the log-likelihood has no maximum in the others"
+    return Surface((names[0], names[1]), x, y, values, True, _masked(values, reason))
