@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emcore.acceleration import aitken, squarem
 from emcore.em import run
 from emcore.figures import style
 from emcore.figures.maxima import chance_figure, comparison_figure, portraits_figure, strip_figure
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.race import race_objective_figure, race_positions
+from emcore.figures.speed import gain_figure, rate_figure
 from emcore.models import GaussianMixture
 from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.report import number
@@ -87,7 +89,7 @@ def test_each_run_of_a_race_is_its_own_objective_figure(half_steps, offset):
             height = history.objective[own // 2]
             if half_steps:
                 height = history.lower_bounds[own] if own else history.objective[0]
-                bounds = trace(figure, f"{name}, lower bound").y
+                bounds = trace(figure, f"{name}: bound").y
                 np.testing.assert_array_equal(bounds, history.lower_bounds[: own + 1])
             assert now.y[0] == height or (height < low < now.y[0] and now.marker.symbol[0] == "triangle-down")
             assert now.y[0] < high
@@ -106,7 +108,7 @@ def test_a_click_on_a_curve_of_a_race_jumps_to_its_iteration():
     race = race_objective_figure(*runs, offset=4, half_steps=True)
     assert race.jumps[number_of(race, "Run 1, whole")].tolist() == [1, 3, 5, 7]
     assert race.jumps[number_of(race, "Run 2, whole")].tolist() == list(range(5, race.n_positions, 2))
-    assert race.jumps[number_of(race, "Run 2, lower bound")].tolist() == list(range(4, race.n_positions))
+    assert race.jumps[number_of(race, "Run 2: bound")].tolist() == list(range(4, race.n_positions))
 
 
 def test_data_panels_step_with_the_race():
@@ -352,3 +354,133 @@ def test_the_chance_of_the_best_is_the_curve(share, n_restarts):
 def test_chances_say_what_is_wrong(share, interval, n, words):
     with pytest.raises(ValueError, match=words):
         chance_figure(share, interval, n)
+
+
+# Speed
+
+
+def slow(max_iter=40, gap=1.5):
+    """A run that creeps: two components that overlap; the less, the wider the gap between them."""
+    X = np.random.default_rng(3).normal(size=(150, 1)) + np.repeat([0.0, gap], 75)[:, None]
+    model = GaussianMixture(2)
+    return run(model, X, model.from_means(X, [[-1.0], [2.0]]), max_iter=max_iter, tol=0)
+
+
+def ended():
+    """A run that goes on after its gains have sunk into rounding."""
+    X = np.concatenate([np.linspace(-1, 1, 30), np.linspace(99, 101, 30)])[:, None]
+    model = GaussianMixture(2)
+    return run(model, X, model.from_means(X, [[10.0], [80.0]]), max_iter=12, tol=0)
+
+
+def known(trace):
+    """The points of a line that are not gaps, as iteration -> height."""
+    return {int(x): float(y) for x, y in zip(trace.x, trace.y, strict=True) if np.isfinite(y)}
+
+
+def test_gains_are_those_of_the_run_per_point_and_grow_with_it():
+    history = slow()
+    stepped = gain_figure(history, aitken(history))
+    assert stepped.n_positions == history.n_positions
+    expected = {t: history.objective[t] - history.objective[t - 1] for t in range(1, 41)}
+    for position in (0, 1, 2, 17, 40, history.n_positions - 1):
+        t = position // 2
+        gain = known(trace(stepped.at(position), "Gain"))
+        assert gain == pytest.approx({s: g / 150 for s, g in expected.items() if s <= t})
+        now = trace(stepped.at(position), "Now")
+        assert now.x[0] == t
+        assert now.y[0] == (pytest.approx(expected[t] / 150) if t else now.y[0])
+        assert list(now.marker.symbol) == ["circle" if t else "triangle-down"]
+    layout = stepped.figure.layout
+    assert layout.yaxis.type == "log" and layout.yaxis.title.text == "Gain per point (nats)"
+    low, high = 10.0 ** np.array(layout.yaxis.range)
+    assert low < min(expected.values()) / 150 < max(expected.values()) / 150 < high
+    assert low < trace(stepped.at(0), "Now").y[0] < high
+    assert not layout.annotations
+
+
+def test_what_is_missing_is_solid_where_the_forecast_is_trusted():
+    history = slow(60, gap=3.0)
+    forecast = aitken(history)
+    assert forecast.trusted.any() and not forecast.trusted.all()
+    figure = gain_figure(history, forecast).at(history.n_positions - 1)
+    trusted, other = trace(figure, "Still missing"), trace(figure, "Not trusted")
+    assert other.line.dash == "dot" and trusted.line.dash == "solid"
+    assert set(known(trusted)) <= set(np.flatnonzero(forecast.trusted).tolist())
+    assert not set(known(other)) & set(np.flatnonzero(forecast.trusted).tolist())
+    for t, missing in {**known(trusted), **known(other)}.items():
+        assert missing == pytest.approx(forecast.gaps[t] / history.n_samples)
+
+
+def test_gains_of_rounding_size_are_left_out_and_counted():
+    history = ended()
+    stepped = gain_figure(history, aitken(history))
+    gain = known(trace(stepped.at(history.n_positions - 1), "Gain"))
+    (note,) = stepped.figure.layout.annotations
+    assert len(gain) < 12
+    assert note.text == f"{12 - len(gain)} gains of rounding size or below left out"
+    assert min(gain.values()) > 1e-13
+
+
+def test_the_tolerance_is_a_line_with_its_number():
+    history = slow()
+    figure = gain_figure(history, aitken(history), tol=1e-6).figure
+    assert set(trace(figure, "Tolerance").y) == {1e-6}
+    (note,) = figure.layout.annotations
+    assert note.text == "tolerance 1e−6" and note.y == pytest.approx(-6)
+    assert figure.layout.yaxis.range[0] < -6
+
+
+def test_squarem_is_counted_in_em_steps():
+    history = slow()
+    fast = squarem(history.model, history.X, history.parameters[0], max_iter=40, tol=1e-9)
+    figure = gain_figure(history, aitken(history), accelerated=fast).figure
+    drawn = trace(figure, "SQUAREM")
+    assert list(drawn.x) == fast.em_steps[1:].tolist()
+    total = np.nansum(np.array(drawn.y) * np.diff(fast.em_steps)) * 150
+    assert total == pytest.approx(fast.history.objective[-1] - fast.history.objective[0])
+    assert figure.layout.xaxis.title.text == "EM steps"
+    assert drawn.line.dash != trace(figure, "Gain").line.dash
+
+
+def test_rates_are_the_forecasts_and_solid_where_trusted():
+    history = slow(60, gap=3.0)
+    forecast = aitken(history)
+    stepped = rate_figure(history, forecast)
+    for position in (1, 40, history.n_positions - 1):
+        figure = stepped.at(position)
+        drawn = {name: known(trace(figure, name)) for name in ("Rate", "Not trusted")}
+        for name, rates in drawn.items():
+            for t, rate in rates.items():
+                assert t <= position // 2
+                assert rate == pytest.approx(np.clip(forecast.rates[t], 0, 1.5))
+                assert forecast.trusted[t] == (name == "Rate")
+    assert len(drawn["Rate"]) + len(drawn["Not trusted"]) == np.isfinite(forecast.rates).sum()
+    assert stepped.jumps[0].tolist() == list(range(1, history.n_positions, 2))
+
+
+def test_rates_far_above_1_are_drawn_at_the_top_and_counted():
+    history = slow(20)
+    forecast = aitken(history)
+    rates = np.where(np.arange(21) == 5, 7.0, forecast.rates)
+    figure = rate_figure(history, replace(forecast, rates=rates)).figure
+    assert known(trace(figure, "Rate, whole run"))[5] == 1.5 < figure.layout.yaxis.range[1]
+    assert [note.text for note in figure.layout.annotations] == ["1 above 1.5 drawn at the top"]
+
+
+@pytest.mark.parametrize("make", [gain_figure, rate_figure])
+def test_a_run_that_stands_still_has_a_picture(make):
+    X = two_dimensional().X
+    model = GaussianMixture(2)
+    history = run(model, X, model.from_means(X, np.repeat(X.mean(axis=0)[None], 2, axis=0)), max_iter=1, tol=0)
+    stepped = make(history, aitken(history))
+    for position in range(history.n_positions):
+        now = trace(stepped.at(position), "Now")
+        assert list(now.marker.symbol) == ["triangle-down"]
+    assert np.isfinite(stepped.figure.layout.yaxis.range).all()
+
+
+@pytest.mark.parametrize("make", [gain_figure, rate_figure])
+def test_a_forecast_belongs_to_its_run(make):
+    with pytest.raises(ValueError, match="forecast must be of this run: 6 iterations with the start, got 9"):
+        make(slow(5), aitken(slow(8)))

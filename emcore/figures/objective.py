@@ -119,7 +119,7 @@ def curve(
     objective = np.asarray(history.objective)
     title = stroke.name or history.model.objective_name
     whole = f"{stroke.name}, whole" if stroke.name else "Whole run"
-    bound_name = f"{stroke.name}, lower bound" if stroke.name else "Lower bound"
+    bound_name = f"{stroke.name}: bound" if stroke.name else "Lower bound"
     hover = "Iteration %{x}<br>%{y:.3f}"
     traces: list[dict[str, Any]] = [
         {
