@@ -249,6 +249,7 @@ _N_PROBES = 64
 # The largest eigenvalue of an EM step is its rate of convergence: below 1 at a maximum, above at a saddle.
 _SADDLE_RATE = 1 + 1e-5
 _FLAT_RATE = 1 - 1e-4
+_STILL = 1e-5  # so far an iteration may still move a maximum that EM approaches more and more slowly, in sds
 # A run that misses so many times more than is within its reach stands on a plateau and has yet to find the way.
 _STALLED = 4.0
 
@@ -297,42 +298,64 @@ def _groups(probes: NDArray[np.float64], runs: Runs, places: Sequence[_Place]) -
         return []
     left = converged[np.argsort(-runs.objective[converged], kind="stable")]
     log_densities = batch.log_densities(probes, stacked([runs.parameters[i] for i in left]))
-    groups = []
     for place in places:
         alike = _apart(place.log_densities, log_densities) < _SAME_END
         place.runs.extend(left[alike].tolist())
         left, log_densities = left[~alike], log_densities[~alike]
+    return [left[cluster] for cluster in _clusters(log_densities)]
+
+
+def _clusters(log_densities: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """Rows that are alike, as index arrays: the first row and all like it, then the first that is left, and so on."""
+    left = np.arange(len(log_densities))
+    clusters = []
     while len(left):
-        alike = _apart(log_densities[0], log_densities) < _SAME_END
-        groups.append(left[alike])
-        left, log_densities = left[~alike], log_densities[~alike]
-    return groups
+        alike = _apart(log_densities[left[0]], log_densities[left]) < _SAME_END
+        clusters.append(left[alike])
+        left = left[~alike]
+    return clusters
 
 
 def _limits(
     data: GaussianData, probes: NDArray[np.float64], runs: Runs, groups: Sequence[NDArray[np.intp]]
 ) -> list[_Place | None]:
-    """Where the best run of each group leads when EM goes on; None if it collapses on the way."""
-    if not groups:
-        return []
-    top = _climb(data, stacked([runs.parameters[group[0]] for group in groups]), runs.model)
-    places: list[_Place | None] = []
-    for i, group in enumerate(groups):
-        parameters, objective = _parameters(top.mixtures, i, runs.model), float(top.objective[i])
-        if not top.safe[i]:  # too narrow for the batch
-            history = em.run(runs.model, data, runs.parameters[group[0]], max_iter=_MOST_STEPS, tol=1e-13)
-            if history.stopped == "degenerate":
-                places.append(None)
-                continue
-            parameters, objective = history.parameters[-1], float(history.objective[-1])
-        places.append(_Place.of(probes, parameters, objective, []))
-    return places
+    """Where the best run of each group leads when EM goes on; None if it collapses on the way.
+
+    Groups that meet on the way go on as one: the first of them, whose run is the highest.
+    """
+    mixtures = stacked([runs.parameters[group[0]] for group in groups])
+    objective = np.full(len(groups), np.nan)
+    safe = np.ones(len(groups), dtype=bool)
+    guide = np.arange(len(groups))  # the group whose way a group shares
+    for n_steps in _STAGES:
+        going = np.flatnonzero((guide == np.arange(len(groups))) & safe)
+        start = mixtures.take(going)
+        top = _climb(data, start if n_steps < _LEAP_FROM else _leap(data, start, runs.model), runs.model, n_steps)
+        for array, values in zip(mixtures, top.mixtures, strict=True):
+            array[going] = values
+        objective[going], safe[going] = top.objective, top.safe
+        going = going[top.safe]
+        for cluster in _clusters(batch.log_densities(probes, mixtures.take(going))):
+            guide[np.isin(guide, going[cluster])] = going[cluster[0]]
+    places: dict[int, _Place | None] = {}
+    for i in np.unique(guide).tolist():
+        if safe[i]:
+            places[i] = _Place.of(probes, _parameters(mixtures, i, runs.model), float(objective[i]), [])
+            continue
+        # Too narrow for the batch.
+        history = em.run(runs.model, data, runs.parameters[groups[i][0]], max_iter=_MOST_STEPS, tol=1e-13)
+        end = _Place.of(probes, history.parameters[-1], float(history.objective[-1]), [])
+        places[i] = None if history.stopped == "degenerate" else end
+    return [places[i] for i in guide.tolist()]
 
 
 # ---- Around a maximum: climbing on faster than EM, and the curvature ---------------------------------------
 
+# So many steps of EM at a time, before those that have met are put together; from the fourth time on Newton's method
+# has brought what lies near a maximum to it. Only what is on its way down from a saddle takes more: it is given up.
+_STAGES = (10, 20, 40, 80, 160)
+_LEAP_FROM = 80
 _MOST_STEPS = 2000
-
 
 # Near a maximum fewer digits will do than where a run decides when to stop.
 _LARGEST_AMPLIFICATION = 1e6
@@ -348,11 +371,12 @@ class _Top(NamedTuple):
     safe: NDArray[np.bool_]
 
 
-def _climb(data: GaussianData, starts: Mixtures, model: GaussianMixture) -> _Top:
-    """Where EM leads from each start, by SQUAREM (Varadhan & Roland 2008, scheme S3): for starts near a maximum.
+def _climb(data: GaussianData, starts: Mixtures, model: GaussianMixture, n_steps: int) -> _Top:
+    """Where EM leads from each start in n_steps or fewer, by SQUAREM (Varadhan & Roland 2008, scheme S3).
 
-    Two EM steps, then a jump along the line that they predict, taken only if it lies higher. Weights, means and
-    covariances are extrapolated as they are: a jump to where these are illegal is not taken either.
+    For starts near a maximum. Two EM steps, then a jump along the line that they predict, taken only if it lies
+    higher. Weights, means and covariances are extrapolated as they are: a jump to where these are illegal is not
+    taken either.
     """
     kind = model.covariance_type
     mixtures = Mixtures(*(array.copy() for array in starts))
@@ -361,7 +385,7 @@ def _climb(data: GaussianData, starts: Mixtures, model: GaussianMixture) -> _Top
     active = np.arange(len(starts.weights))
     here = starts
     moments = _expectations(data, here)
-    for _ in range(_MOST_STEPS // 2):
+    for _ in range(n_steps // 2 + 1):
         rows = active[moments.safe]
         for array, values in zip(mixtures, here, strict=True):
             array[active] = values
@@ -376,7 +400,7 @@ def _climb(data: GaussianData, starts: Mixtures, model: GaussianMixture) -> _Top
         bend = [c - b - d for b, c, d in zip(first, second, step, strict=True)]
         length, curvature = _size(step, here), _size(bend, here)
         safe[active] = between.safe
-        going = (length > 1e-9) & between.safe
+        going = (length > 1e-8) & between.safe
         if not going.any():
             break
         with np.errstate(all="ignore"):
@@ -388,7 +412,8 @@ def _climb(data: GaussianData, starts: Mixtures, model: GaussianMixture) -> _Top
             )
         )
         after = _expectations(data, jumped)
-        rejected = ~(after.safe & (after.log_likelihood >= between.log_likelihood))
+        least = between.log_likelihood - 1e-12 * np.abs(between.log_likelihood)  # at the top rounding decides
+        rejected = ~(after.safe & (after.log_likelihood >= least))
         if rejected.any():
             plain = second.take(rejected)
             for array, values in zip(jumped, plain, strict=True):
@@ -406,61 +431,113 @@ def _per_mixture(values: NDArray[np.float64], array: NDArray[np.float64]) -> NDA
 
 def _size(change: Sequence[NDArray[np.float64]], mixtures: Mixtures) -> NDArray[np.float64]:
     """How large a change of weights, means and covariances is, in units of the components' weights and sds."""
-    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
-    units = (mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
-    relative = [(part / unit).reshape(len(sds), -1) for part, unit in zip(change, units, strict=True)]
+    parts = zip(change, _units(mixtures), strict=True)
+    relative = [(part / unit).reshape(len(mixtures.weights), -1) for part, unit in parts]
     return np.asarray(np.linalg.norm(np.concatenate(relative, axis=1), axis=1))
 
 
-def _rates(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.float64]:
-    """The largest eigenvalue of the EM step at each mixture, shape (n_mixtures,); NaN where it is not safe.
+def _leap(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> Mixtures:
+    """The mixtures after a few steps of Newton's method towards where EM stands still.
 
-    By central differences, in units of the components' weights and sds: eigenvalues do not depend on the units.
+    theta + (I - J)^-1 (EM(theta) - theta), with J the Jacobian of the EM step. A step is taken only where all
+    eigenvalues of J are below 1, so that it leads to a maximum, and only upwards and not far.
     """
-    n_components, n_features = mixtures.means.shape[1:]
-    directions = _directions(n_components, n_features, model.covariance_type)
-    n_directions = len(directions.weights)
-    at_once = max(4000 // (2 * n_directions), 1)
-    rates = [
-        _largest_eigenvalues(data, mixtures.take(slice(i, i + at_once)), directions, model)
-        for i in range(0, len(mixtures.weights), at_once)
-    ]
-    return np.concatenate(rates)
-
-
-def _largest_eigenvalues(
-    data: GaussianData, mixtures: Mixtures, directions: Mixtures, model: GaussianMixture
-) -> NDArray[np.float64]:
-    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
-    units = (mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
-    step = 1e-4
-    images = []
-    for sign in (1, -1):
+    directions = _directions(mixtures, model.covariance_type)
+    for _ in range(3):
+        moments = _expectations(data, mixtures)
+        following = batch.maximise(moments, mixtures, model.covariance_type)
+        residual = np.zeros((len(mixtures.weights), len(directions.weights)))
+        for before, after, unit, direction in zip(mixtures, following, _units(mixtures), directions, strict=True):
+            residual += _coordinates((after - before) / unit, direction)
+        jacobians = _jacobians(data, mixtures, model)
+        usable = moments.safe & np.isfinite(jacobians).all(axis=(1, 2))
+        jacobians[~usable] = 0.0
+        usable &= np.linalg.eigvals(jacobians).real.max(axis=1) < 1
+        jacobians[~usable] = 0.0
+        steps = np.linalg.solve(np.eye(jacobians.shape[1]) - jacobians, residual[..., None])[..., 0]
         moved = Mixtures(
             *(
-                (a[:, None] + sign * step * unit[:, None] * direction).reshape(-1, *a.shape[1:])
-                for a, unit, direction in zip(mixtures, units, directions, strict=True)
+                before + unit * np.tensordot(steps, direction, axes=1)
+                for before, unit, direction in zip(mixtures, _units(mixtures), directions, strict=True)
             )
         )
-        moments = _expectations(data, moved)
-        images.append((batch.maximise(moments, moved, model.covariance_type), moments.safe))
-    n_mixtures, n_directions = len(sds), len(directions.weights)
-    jacobian = np.zeros((n_mixtures, n_directions, n_directions))
-    for unit, plus, minus, direction in zip(units, images[0][0], images[1][0], directions, strict=True):
-        slope = ((plus - minus) / (2 * step)).reshape(n_mixtures, n_directions, *unit.shape[1:]) / unit[:, None]
-        flat = direction.reshape(n_directions, -1)
-        # A direction moves some entries together: its coordinate is their mean.
-        reading = flat / np.maximum(np.abs(flat).sum(axis=1, keepdims=True), 1)
-        jacobian += slope.reshape(n_mixtures, n_directions, -1) @ reading.T
-    safe = (images[0][1] & images[1][1]).reshape(n_mixtures, n_directions).all(axis=1)
-    rates = np.full(n_mixtures, np.nan)
-    if safe.any():
-        rates[safe] = np.linalg.eigvals(jacobian[safe]).real.max(axis=1)
+        reached = _expectations(data, moved)
+        taken = usable & reached.safe & (np.abs(steps).max(axis=1) < 0.5)
+        taken &= reached.log_likelihood > np.where(moments.safe, moments.log_likelihood, np.inf)
+        if not taken.any():
+            break
+        mixtures = Mixtures(
+            *(np.where(_per_mixture(taken, old), new, old) for old, new in zip(mixtures, moved, strict=True))
+        )
+    return mixtures
+
+
+def _rates(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.float64]:
+    """The largest eigenvalue of the EM step at each mixture, shape (n_mixtures,); NaN where it is not safe."""
+    jacobians = _jacobians(data, mixtures, model)
+    safe = np.isfinite(jacobians).all(axis=(1, 2))
+    rates = np.full(len(jacobians), np.nan)
+    rates[safe] = np.linalg.eigvals(jacobians[safe]).real.max(axis=1)
     return rates
 
 
-def _directions(n_components: int, n_features: int, covariance_type: str) -> Mixtures:
-    """Every way in which a mixture of the type can change, one after the other: arrays of 0 and 1."""
+def _jacobians(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.float64]:
+    """The Jacobian of the EM step at each mixture by central differences; NaN where the batch is not safe.
+
+    In the coordinates of `_directions`, in units of the components' weights and sds.
+    """
+    directions = _directions(mixtures, model.covariance_type)
+    n_directions = len(directions.weights)
+    at_once = max(4000 // (2 * n_directions), 1)  # for bounded memory
+    found = np.empty((len(mixtures.weights), n_directions, n_directions))
+    for first in range(0, len(found), at_once):
+        rows = slice(first, first + at_once)
+        found[rows] = _some_jacobians(data, mixtures.take(rows), directions, model)
+    return found
+
+
+def _some_jacobians(
+    data: GaussianData, mixtures: Mixtures, directions: Mixtures, model: GaussianMixture
+) -> NDArray[np.float64]:
+    units = _units(mixtures)
+    n_mixtures, n_directions = len(mixtures.weights), len(directions.weights)
+    step = 1e-4
+    images, safe = [], np.ones(n_mixtures, dtype=bool)
+    for signed in (step, -step):
+        moved = Mixtures(
+            *(
+                (each[:, None] + signed * unit[:, None] * direction).reshape(-1, *each.shape[1:])
+                for each, unit, direction in zip(mixtures, units, directions, strict=True)
+            )
+        )
+        moments = _expectations(data, moved)
+        images.append(batch.maximise(moments, moved, model.covariance_type))
+        safe &= moments.safe.reshape(n_mixtures, n_directions).all(axis=1)
+    jacobians = np.zeros((n_mixtures, n_directions, n_directions))
+    for unit, plus, minus, direction in zip(units, *images, directions, strict=True):
+        slopes = ((plus - minus) / (2 * step)).reshape(n_mixtures, n_directions, *unit.shape[1:]) / unit[:, None]
+        jacobians += _coordinates(slopes, direction).swapaxes(1, 2)
+    jacobians[~safe] = np.nan
+    return jacobians
+
+
+def _units(mixtures: Mixtures) -> Mixtures:
+    """What a change of 1 in a coordinate is: the weight, the sd, the product of two sds."""
+    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
+    return Mixtures(mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
+
+
+def _coordinates(change: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of a change, in units, along each direction: the mean of the entries that it moves together."""
+    flat = direction.reshape(len(direction), -1)
+    reading = flat / np.maximum(flat.sum(axis=1, keepdims=True), 1)
+    n_entries = direction.ndim - 1
+    return np.asarray(change.reshape(*change.shape[:-n_entries], -1) @ reading.T)
+
+
+def _directions(mixtures: Mixtures, covariance_type: str) -> Mixtures:
+    """Every way in which a mixture of this shape and type can change, one after the other: arrays of 0 and 1."""
+    n_components, n_features = mixtures.means.shape[1:]
     pairs = [(i, j) for i in range(n_features) for j in range(i, n_features)]
     axes = [[(i, i)] for i in range(n_features)]
     shapes = {
@@ -489,12 +566,18 @@ def _directions(n_components: int, n_features: int, covariance_type: str) -> Mix
 def _curvature(
     data: GaussianData, places: Sequence[_Place], model: GaussianMixture
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The rate of EM at each place, and whether the log-likelihood curves upwards there, in whatever order."""
+    """The rate of EM at each place, and whether it is no maximum.
+
+    That is: the log-likelihood curves upwards there, in whatever order, or EM is still on its way.
+    """
     if not places:
         return np.empty(0), np.empty(0, dtype=bool)
     mixtures = stacked([place.parameters for place in places])
     rates = _rates(data, mixtures, model)
-    saddles = rates > _SADDLE_RATE
+    moments = _expectations(data, mixtures)
+    following = batch.maximise(moments, mixtures, model.covariance_type)
+    moves = _size([after - before for before, after in zip(mixtures, following, strict=True)], mixtures) > _STILL
+    saddles = (rates > _SADDLE_RATE) | (moves & moments.safe)
     flat = np.flatnonzero(~saddles & (rates > _FLAT_RATE))
     if len(flat):  # equal components: the second order says nothing. Push them apart and see
         rng = np.random.default_rng(0)
@@ -502,7 +585,7 @@ def _curvature(
         pushed = mixtures.take(np.repeat(flat, len(sizes)))
         sds = np.sqrt(np.diagonal(pushed.covariances, axis1=2, axis2=3))
         pushes = np.tile(sizes, len(flat))[:, None, None] * rng.normal(size=sds.shape)
-        top = _climb(data, pushed._replace(means=pushed.means + pushes * sds), model)
+        top = _climb(data, pushed._replace(means=pushed.means + pushes * sds), model, _MOST_STEPS // 4)
         reached = np.where(top.safe, top.objective, -np.inf).reshape(len(flat), -1).max(axis=1)
         saddles[flat] = reached > [places[i].objective + _SAME_OBJECTIVE * len(data) for i in flat.tolist()]
     return rates, saddles

@@ -294,6 +294,7 @@ def run(
     mixtures, rows = starts.take(active), form.rows[:, active]
     before = np.full(len(active), -np.inf)
     least_gain = np.full(len(active), np.inf)
+    amplification = form.amplification[active]  # the largest so far
     for iteration in range(max_iter + 1):
         if not len(active):
             break
@@ -303,8 +304,8 @@ def run(
         outcome = np.where(gain < tol, CONVERGED, _GOING)
         if careful and iteration:
             least_gain = np.minimum(least_gain, gain)
-            rounding = _ROUNDING * (1 + np.abs(objective) / points.total) + _RELATIVE_MARGIN * tol
-            near = (np.abs(gain - tol) < rounding) & (tol > 0)
+            rounding = _ROUNDING * (100 + amplification) * (1 + np.abs(objective) / points.total)
+            near = (np.abs(gain - tol) < rounding + _RELATIVE_MARGIN * tol) & (tol > 0)
             escaped = (least_gain < _STANDSTILL) & (gain > _ESCAPE * least_gain) & (gain > _STANDSTILL)
             outcome[near | escaped] = UNDECIDED
         if iteration == max_iter:
@@ -313,7 +314,7 @@ def run(
             outcome[(outcome == _GOING) & ~moments.safe] = UNSAFE
             following = maximise(moments, mixtures, covariance_type, held)
             form = _coefficients(points, following)
-            rows = form.rows
+            rows, amplification = form.rows, np.maximum(amplification, form.amplification)
             # Already its last step would have needed the digits that monomials lose.
             outcome[(outcome == _GOING) & ~form.safe] = UNSAFE
         done = outcome != _GOING
@@ -325,15 +326,16 @@ def run(
             ends.n_iterations[ended] = iteration
             ends.outcome[ended] = outcome[done]
             going = np.flatnonzero(~done)
-            active, least_gain, objective = active[going], least_gain[going], objective[going]
-            following, rows = following.take(going), rows[:, going]
+            active, objective, least_gain = active[going], objective[going], least_gain[going]
+            following, rows, amplification = following.take(going), rows[:, going], amplification[going]
         mixtures, before = following, objective
     return ends
 
 
-# Where a run is too close to call. The gain per sample of a batch and that of a single run differ by rounding ...
-_ROUNDING = 2e-14
-# ... and, after many iterations, by this part of it. Measured: below 1e-9.
+# Where a run is too close to call. The gain per sample of a batch and that of a single run differ by rounding, as a
+# part of the terms that cancel (measured: up to a third of this), ...
+_ROUNDING = 2e-16
+# ... and, after many iterations, by this part of itself (measured: up to a hundredth of this).
 _RELATIVE_MARGIN = 1e-7
 # A run that hardly moved (gain per sample) and then moved away again: where to, its rounding errors decided.
 _STANDSTILL = 1e-11
@@ -381,7 +383,8 @@ class _Points(NamedTuple):
 
 class _Form(NamedTuple):
     rows: Array  # (n_components, n_mixtures, n_monomials): log(weight N(x)) = rows . phi(x - centre)
-    safe: NDArray[np.bool_]  # (n_mixtures,): these coefficients lose few digits
+    amplification: Array  # (n_mixtures,): by how much they magnify rounding
+    safe: NDArray[np.bool_]  # (n_mixtures,): and that this is little enough
 
 
 def _coefficients(points: _Points, mixtures: Mixtures, largest_amplification: float = LARGEST_AMPLIFICATION) -> _Form:
@@ -404,7 +407,7 @@ def _coefficients(points: _Points, mixtures: Mixtures, largest_amplification: fl
     form[..., 1 : 1 + n_features] = pulls
     for (i, j), position in zip(_pairs(n_features), range(1 + n_features, rows.shape[2]), strict=True):
         form[..., position] = (-0.5 if i == j else -1.0) * precisions[..., i, j]
-    return _Form(rows, np.all(accurate & np.isfinite(form[..., 0]), axis=1))
+    return _Form(rows, amplification.max(axis=1), np.all(accurate & np.isfinite(form[..., 0]), axis=1))
 
 
 def _pairs(n_features: int) -> list[tuple[int, int]]:
