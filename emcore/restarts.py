@@ -223,7 +223,7 @@ def distinct(X: ArrayLike | GaussianData, runs: Runs, known: Sequence[Maximum] =
                 continue
             gap = places[i].objective - float(runs.objective[group[0]])
             stalled = gap > max(_STALLED * reach, _SAME_OBJECTIVE * len(data))
-            if not (stalled or saddles[i]):
+            if not stalled:
                 places[i].runs.extend(group.tolist())
         new = zip(places[len(known) :], saddles[len(known) :], strict=True)
         places[len(known) :] = [place for place, saddle in new if place.runs and not saddle]
