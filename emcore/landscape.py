@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emcore.em import History, LatentVariableModel
+from emcore.em import History, LatentVariableModel, Stopped
 from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Held, Mixtures
 from emcore.models.gaussian_kernel import GaussianData
 from emcore.models.gaussian_mixture import SMALLEST_SD, GaussianMixture, GaussianMixtureParameters
 from emcore.models.mixture import frozen_array
+from emcore.restarts import Maxima, Maximum, Runs, distinct, run_many
 
 Array = NDArray[np.float64]
 
@@ -387,3 +388,327 @@ def _profile(
     values.flags.writeable = False
     reason = "with these two held, a component collapses, and the log-likelihood has no maximum in the others"
     return Surface((names[0], names[1]), x, y, values, True, _masked(values, reason))
+
+
+# ---- Basins ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Basins:
+    """Which start leads where, on a grid.
+
+    Attributes
+    ----------
+    names : tuple of two str
+        The coordinates of the start that the grid runs over: the first along x, the second along y.
+    x, y : ndarray of shape (n_x,) and (n_y,)
+        Their values.
+    outcome : ndarray of int, shape (n_y, n_x)
+        [j, i] for the start at (x[i], y[j]): an index into `maxima`, or SADDLE, UNFINISHED, COLLAPSED
+        (`emcore.restarts`).
+    n_iterations : ndarray of int, shape (n_y, n_x)
+        The M-steps of each run; of a run on bins its own, which may be a few more or less than on the data.
+    maxima : tuple of Maximum
+        The highest first. Counts and shares are those of the grid, and a representative is j * n_x + i.
+    n_bins : int
+        0 if every run is exact. Else the number of weighted points that stood for the data, but at the borders.
+    n_checked : int
+        The starts at which binned and exact runs were compared, and all led to the same place.
+    """
+
+    names: tuple[str, str]
+    x: Array
+    y: Array
+    outcome: NDArray[np.int64]
+    n_iterations: NDArray[np.int64]
+    maxima: tuple[Maximum, ...]
+    n_bins: int
+    n_checked: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """Which start leads where, for a list of starts.
+
+    Attributes
+    ----------
+    outcome : ndarray of int, shape (n_starts,)
+        An index into `maxima`, or SADDLE, UNFINISHED, COLLAPSED (`emcore.restarts`).
+    n_iterations : ndarray of int, shape (n_starts,)
+        The M-steps of each run.
+    maxima : tuple of Maximum
+        The highest first; a representative is the index of a start.
+    """
+
+    outcome: NDArray[np.int64]
+    n_iterations: NDArray[np.int64]
+    maxima: tuple[Maximum, ...]
+
+
+# Data on one axis with more points than this are binned, into the first of these numbers of bins that passes ...
+_FEW_POINTS = 2000
+_BINS = (128, 512)
+# ... a comparison with the data themselves at so many values of each coordinate.
+_CHECKED = 12
+
+
+def basins(
+    model: GaussianMixture,
+    X: ArrayLike | GaussianData,
+    start: GaussianMixtureParameters,
+    names: tuple[str, str],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    max_iter: int = 100,
+    tol: float = 1e-6,
+    known: Sequence[Maximum] = (),
+) -> Basins:
+    """Where EM leads from each of a grid of starts.
+
+    Every start runs on the data themselves. Only where there are more than 2,000 of them on one axis do 128 (or 512)
+    weighted points stand for them, each point shared between its two neighbours in proportion to nearness; only if
+    the starts of a coarser grid then all lead to the same places as on the data; and not at the borders of the
+    basins, where the starts run on the data again. The maxima are always those of the data.
+
+    Parameters
+    ----------
+    model, X
+        What to fit to what.
+    start : GaussianMixtureParameters
+        What the starts share: in each, the two named coordinates are replaced.
+    names : tuple of two str
+        Two different names of `start.names`.
+    x, y : array-like of shape (n_x,) and (n_y,)
+        The values of the first and of the second, legal for a start.
+    max_iter, tol
+        As in `emcore.run`.
+    known : sequence of Maximum, optional
+        Maxima found before on the same points, as for `emcore.restarts.distinct`.
+    """
+    x, y = frozen_array(x, "x", ("n_x",)), frozen_array(y, "y", ("n_y",))
+    positions = _positions(start, names)
+    data = model.prepare(X)
+    # swapped components lead to the same place: half of the starts will do
+    grid = _Grid.of(len(y), len(x), half=_is_symmetric(start, positions) and np.array_equal(x, y))
+    j, i = grid.j, grid.i
+    placed, legal = _placed(data, start, positions, (x[i], y[j]))
+    if not legal.all():
+        first = int(np.flatnonzero(~legal)[0])
+        raise ValueError(
+            f"x and y must be legal for a start, got {names[0]} = {x[i[first]]:g} and {names[1]} = {y[j[first]]:g}; "
+            "leave such values out"
+        )
+    reached, n_bins, n_checked = None, 0, 0
+    if data.n_features == 1 and data.n_samples > _FEW_POINTS and data.sds[0] > 0:
+        reached, n_bins, n_checked, known = _led_on_bins(model, data, placed, grid, max_iter, tol, known)
+    if reached is None:
+        reached = _led(model, data, placed, max_iter, tol, known)
+    outcome, n_iterations = grid.filled(reached.outcome), grid.filled(reached.n_iterations)
+    flat = j * len(x) + i
+    maxima = tuple(
+        replace(
+            maximum,
+            count=int((outcome == rank).sum()),
+            share=float((outcome == rank).mean()) if outcome.size else 0.0,
+            representative=int(flat[maximum.representative]) if maximum.representative >= 0 else -1,
+        )
+        for rank, maximum in enumerate(reached.maxima)
+    )
+    for array in (outcome, n_iterations):
+        array.flags.writeable = False
+    return Basins((names[0], names[1]), x, y, outcome, n_iterations, maxima, n_bins, n_checked)
+
+
+def basins_at(
+    model: GaussianMixture,
+    X: ArrayLike | GaussianData,
+    start: GaussianMixtureParameters,
+    component: int,
+    points: ArrayLike,
+    *,
+    max_iter: int = 100,
+    tol: float = 1e-6,
+    known: Sequence[Maximum] = (),
+) -> Reached:
+    """Where EM leads when the mean of one component begins at each of these points and all else as in `start`.
+
+    Parameters
+    ----------
+    model, X, start, max_iter, tol, known
+        As for `basins`.
+    component : int
+        Whose mean, from 0.
+    points : array-like of shape (n_starts, n_features)
+        Where it begins.
+    """
+    if not 0 <= component < start.n_components:
+        raise ValueError(f"component must be from 0 to {start.n_components - 1}, got {component}")
+    points = frozen_array(points, "points", ("n_starts", start.n_features))
+    means = np.repeat(start.means[None], len(points), axis=0)
+    means[:, component] = points
+    weights, covariances = (np.repeat(array[None], len(points), axis=0) for array in (start.weights, start.covariances))
+    return _led(model, model.prepare(X), Mixtures(weights, means, covariances), max_iter, tol, known)
+
+
+def _is_symmetric(start: GaussianMixtureParameters, positions: tuple[int, ...]) -> bool:
+    """Whether the two coordinates are the means of components that are alike in all else."""
+    if start.n_features > 1 or max(positions) >= start.n_components:
+        return False
+    first, second = positions
+    alike = (start.weights, start.covariances)
+    return all(np.array_equal(array[first], array[second]) for array in alike)
+
+
+class _Grid(NamedTuple):
+    """The starts that are run, as places of the grid: all, or those with i <= j, which stand for the others too."""
+
+    shape: tuple[int, int]
+    j: NDArray[np.intp]
+    i: NDArray[np.intp]
+    half: bool
+
+    @classmethod
+    def of(cls, n_y: int, n_x: int, half: bool) -> _Grid:
+        j, i = (index.reshape(-1) for index in np.indices((n_y, n_x)))
+        return cls((n_y, n_x), j[i <= j], i[i <= j], True) if half else cls((n_y, n_x), j, i, False)
+
+    def filled(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The whole grid, from one value for each start."""
+        whole = np.empty(self.shape, dtype=np.int64)
+        if self.half:
+            whole[self.i, self.j] = values
+        whole[self.j, self.i] = values
+        return whole
+
+    def coarse(self) -> NDArray[np.intp]:
+        """Some of the starts, spread evenly."""
+        chosen = [np.unique(np.linspace(0, n - 1, min(n, _CHECKED)).round().astype(int)) for n in self.shape]
+        return np.flatnonzero(np.isin(self.j, chosen[0]) & np.isin(self.i, chosen[1]))
+
+    def at_borders(self, outcome: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The starts with a neighbour, also across a corner, that leads elsewhere."""
+        padded = np.pad(self.filled(outcome), 1, mode="edge")
+        n_y, n_x = self.shape
+        around = [padded[b : b + n_y, a : a + n_x] for b in range(3) for a in range(3)]
+        unlike = np.any([one != around[4] for one in around], axis=0)
+        return np.asarray(unlike[self.j, self.i])
+
+
+def _parameters(mixtures: Mixtures, model: GaussianMixture) -> list[GaussianMixtureParameters]:
+    """The mixtures of a batch one by one; they are legal by construction."""
+    return [
+        GaussianMixtureParameters._trusted(weights.copy(), means.copy(), covariances.copy(), model.covariance_type)
+        for weights, means, covariances in zip(*mixtures, strict=True)
+    ]
+
+
+def _led(
+    model: GaussianMixture, data: GaussianData, starts: Mixtures, max_iter: int, tol: float, known: Sequence[Maximum]
+) -> Reached:
+    """Where the starts lead, on the data themselves."""
+    runs = run_many(model, data, _parameters(starts, model), max_iter=max_iter, tol=tol)
+    return _reached(runs, distinct(data, runs, known))
+
+
+def _reached(runs: Runs, found: Maxima) -> Reached:
+    return Reached(found.outcome, runs.n_iterations, found.maxima)
+
+
+def _led_on_bins(
+    model: GaussianMixture,
+    data: GaussianData,
+    starts: Mixtures,
+    grid: _Grid,
+    max_iter: int,
+    tol: float,
+    known: Sequence[Maximum],
+) -> tuple[Reached | None, int, int, Sequence[Maximum]]:
+    """Where the starts lead, on bins; None if that is elsewhere than on the data for one of those compared.
+
+    At the borders of the basins, where bins could tip a start to the other side, the data themselves decide. Also the
+    number of bins, that of starts compared, and the maxima that are known by then.
+    """
+    compared = grid.coarse()
+    sample = starts.take(compared)
+    runs = _run_together(model, data, 0, sample, max_iter, tol)
+    exact = distinct(data, runs, known)
+    for n_bins in _BINS:
+        runs = _run_together(model, data, n_bins, sample, max_iter, tol)
+        if not np.array_equal(distinct(data, runs, exact.maxima).outcome, exact.outcome):
+            continue
+        runs = _run_together(model, data, n_bins, starts, max_iter, tol)
+        found = distinct(data, runs, exact.maxima)
+        done = np.zeros(len(runs), dtype=np.bool_)
+        while (left := np.flatnonzero(grid.at_borders(found.outcome) & ~done)).size:
+            runs = _with(runs, left, _run_together(model, data, 0, starts.take(left), max_iter, tol))
+            found = distinct(data, runs, exact.maxima)
+            done[left] = True
+        return _reached(runs, found), n_bins, len(compared), exact.maxima
+    return None, 0, 0, exact.maxima
+
+
+def _with(runs: Runs, rows: NDArray[np.intp], others: Runs) -> Runs:
+    """The runs with those at `rows` replaced."""
+    columns = []
+    for column, replacing in (
+        (runs.parameters, others.parameters),
+        (runs.objective, others.objective),
+        (runs.n_iterations, others.n_iterations),
+        (runs.stopped, others.stopped),
+        (runs.reasons, others.reasons),
+    ):
+        changed = list(column)
+        for row, value in zip(rows.tolist(), replacing, strict=True):
+            changed[row] = value
+        columns.append(changed)
+    parameters, objective, n_iterations, stopped, reasons = columns
+    return Runs(
+        runs.model,
+        tuple(parameters),
+        np.array(objective),
+        np.array(n_iterations, dtype=np.int64),
+        tuple(stopped),
+        tuple(reasons),
+    )
+
+
+def _run_together(
+    model: GaussianMixture, data: GaussianData, n_bins: int, starts: Mixtures, max_iter: int, tol: float
+) -> Runs:
+    """The runs on bins, or (0 bins) on the data; the log-likelihood of their ends is that of the data.
+
+    Unlike `run_many` it does not run those alone that rounding decides: with so many points that takes too long, and
+    on a map they are single places on a ridge.
+    """
+    rule: dict[str, Any] = {"max_iter": max_iter, "tol": tol}
+    if n_bins:
+        places, point_weights = _binned(data.X[:, 0], n_bins)
+        ends = batch.run(places[:, None], starts, model.covariance_type, point_weights=point_weights, **rule)
+        objective = batch.log_likelihoods(data, *ends.mixtures)
+    else:
+        ends = batch.run(data, starts, model.covariance_type, **rule)
+        objective = ends.objective
+    stopped: list[Stopped] = ["converged" if outcome == batch.CONVERGED else "max_iter" for outcome in ends.outcome]
+    parameters = tuple(_parameters(ends.mixtures, model))
+    runs = Runs(model, parameters, objective, ends.n_iterations, tuple(stopped), ("",) * len(stopped))
+    unsafe = np.flatnonzero(ends.outcome == batch.UNSAFE)
+    if not len(unsafe):
+        return runs
+    # on the way to a collapse: what becomes of these only the data can say
+    alone = run_many(model, data, _parameters(starts.take(unsafe), model), max_iter=max_iter, tol=tol)
+    return _with(runs, unsafe, alone)
+
+
+def _binned(values: Array, n_bins: int) -> tuple[Array, Array]:
+    """Evenly spaced places and how many points each stands for: a point counts for both its neighbours, by nearness.
+
+    So the mean of all points stays what it is (Wand 1994, linear binning). Places without points are left out.
+    """
+    low, high = float(values.min()), float(values.max())
+    where = (values - low) / (high - low) * (n_bins - 1)
+    left = np.minimum(where.astype(np.int64), n_bins - 2)
+    right_part = where - left
+    counts = np.bincount(left, 1 - right_part, n_bins) + np.bincount(left + 1, right_part, n_bins)
+    taken = counts > 0
+    return np.linspace(low, high, n_bins)[taken], np.asarray(counts[taken], dtype=np.float64)

@@ -8,9 +8,11 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
-from emcore import run
-from emcore.landscape import along, path, surface
+from emcore import landscape, run
+from emcore.datasets import DATASETS
+from emcore.landscape import along, basins, basins_at, path, surface
 from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans
+from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED, distinct, run_many
 from tests.cases import CASES
 from tests.reference import load
 
@@ -274,3 +276,169 @@ def test_what_em_cannot_hold_is_said():
         surface(KMeans(2), X, theta, ("mean 1", "mean 2"), [0.0], [0.0], profiled=True)
     with pytest.raises(ValueError, match="x must be finite"):
         surface(case.model, case.X, case.start, ("mean 1, x", "mean 2, y"), [np.nan], [0.0])
+
+
+# ---- Basins ----
+
+
+def peaks(n_samples, seed=0):
+    """Three peaks on a line: with two components two ways to merge them."""
+    rng = np.random.default_rng(seed)
+    parts = [(-5, 0.3), (0, 0.4), (4.6, 0.3)]
+    return np.concatenate([rng.normal(mean, 1, (round(share * n_samples), 1)) for mean, share in parts])
+
+
+def one_by_one(model, X, start, names, x, y, **rule):
+    """Where each start of the grid leads: by single runs of EM, and by the means that these end with."""
+    vector, at = start.to_vector(), [start.names.index(name) for name in names]
+    ends = np.empty((len(y), len(x)), dtype=object)
+    for j in range(len(y)):
+        for i in range(len(x)):
+            vector[at] = x[i], y[j]
+            ends[j, i] = run(model, X, start.from_vector(vector), **rule)
+    return ends
+
+
+def test_each_start_leads_where_its_own_run_does():
+    X, model = peaks(300), GaussianMixture(2)
+    start = model.from_means(X, [[0.0], [0.0]])
+    x = y = np.linspace(-7, 7, 15)
+    rule = {"max_iter": 1000, "tol": 1e-9}
+    found = basins(model, X, start, ("mean 1", "mean 2"), x, y, **rule)
+    ends = one_by_one(model, X, start, ("mean 1", "mean 2"), x, y, **rule)
+    assert found.n_bins == 0 and found.n_checked == 0 and len(found.maxima) == 2
+    np.testing.assert_array_equal(found.n_iterations, [[end.n_iterations for end in row] for row in ends])
+    objective = np.array([[end.objective[-1] for end in row] for row in ends])
+    for rank, maximum in enumerate(found.maxima):
+        assert abs(objective[found.outcome == rank] - maximum.objective).max() < 1e-4
+        assert maximum.count == (found.outcome == rank).sum() and maximum.share == maximum.count / 225
+        assert found.outcome.reshape(-1)[maximum.representative] == rank
+    assert (np.diag(found.outcome) == SADDLE).all()
+    assert (found.outcome == found.outcome.T).all()
+    assert set(np.unique(found.outcome)) == {SADDLE, 0, 1}
+
+
+def test_a_plane_without_symmetry_is_run_as_a_whole():
+    X, model = peaks(200), GaussianMixture(2)
+    start = mixture([0.8, 0.2], [0, 0], [1, 2])
+    x = y = np.linspace(-6, 6, 7)
+    rule = {"max_iter": 300, "tol": 1e-9}
+    for names, rows in ((("mean 1", "mean 2"), y), (("mean 2", "log sd 1"), np.linspace(-1, 1, 5))):
+        found = basins(model, X, start, names, x, rows, **rule)
+        ends = one_by_one(model, X, start, names, x, rows, **rule)
+        np.testing.assert_array_equal(found.n_iterations, [[end.n_iterations for end in row] for row in ends])
+        for j, i in np.argwhere(found.outcome >= 0):
+            assert found.maxima[found.outcome[j, i]].objective == pytest.approx(ends[j, i].objective[-1], abs=1e-4)
+    assert not (found.outcome == UNFINISHED).any()
+
+
+def test_different_grids_are_not_taken_for_symmetric():
+    X, model = peaks(200), GaussianMixture(2)
+    start = model.from_means(X, [[0.0], [0.0]])
+    x, y = np.linspace(-6, 6, 5), np.linspace(-3, 7, 5)
+    found = basins(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=300, tol=1e-9)
+    ends = one_by_one(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=300, tol=1e-9)
+    np.testing.assert_array_equal(found.n_iterations, [[end.n_iterations for end in row] for row in ends])
+
+
+def test_runs_without_a_maximum_have_classes_of_their_own():
+    X = np.concatenate([peaks(100), np.full((12, 1), 30.0)])
+    model = GaussianMixture(2)
+    start = mixture([0.5, 0.5], [0, 0], [1, 1])
+    x = y = np.array([-5.0, 0.0, 30.0])
+    found = basins(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=200)
+    assert found.outcome[0, 2] == found.outcome[2, 0] == COLLAPSED
+    assert (basins(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=1).outcome == UNFINISHED).any()
+
+
+@pytest.mark.parametrize("n_components", [2, 3])
+def test_bins_lead_where_the_data_lead(n_components, monkeypatch):
+    X, model = peaks(2500), GaussianMixture(n_components)
+    start = model.from_means(X, np.linspace(-5, 5, n_components)[:, None])
+    x = y = np.linspace(-8, 8, 31)
+    rule = {"max_iter": 200, "tol": 1e-6}
+    binned = basins(model, X, start, ("mean 1", "mean 2"), x, y, **rule)
+    monkeypatch.setattr(landscape, "_FEW_POINTS", 10_000)
+    exact = basins(model, X, start, ("mean 1", "mean 2"), x, y, **rule)
+    assert binned.n_bins == 128 and binned.n_checked == 78 and exact.n_bins == 0
+    np.testing.assert_array_equal(binned.outcome, exact.outcome)
+    assert abs(binned.n_iterations - exact.n_iterations).max() <= 5
+    for one, other in zip(binned.maxima, exact.maxima, strict=True):
+        assert one.objective == pytest.approx(other.objective, rel=1e-9)  # of the data, not of the bins
+
+
+@pytest.mark.parametrize(("tried", "used"), [((5, 512), 512), ((5,), 0)])
+def test_bins_that_are_too_wide_are_not_used(tried, used, monkeypatch):
+    X, model = peaks(2500), GaussianMixture(2)
+    start = model.from_means(X, [[0.0], [0.0]])
+    x = y = np.linspace(-8, 8, 9)
+    monkeypatch.setattr(landscape, "_BINS", tried)
+    found = basins(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=200)
+    assert found.n_bins == used and found.n_checked == (45 if used else 0)
+    monkeypatch.setattr(landscape, "_FEW_POINTS", 10_000)
+    exact = basins(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=200)
+    np.testing.assert_array_equal(found.outcome, exact.outcome)
+
+
+def test_at_the_borders_the_data_decide(monkeypatch):
+    """Five bins, accepted unseen, lead astray; the starts that run again on the data mend what touches a border."""
+    X, model = peaks(2500), GaussianMixture(2)
+    start = model.from_means(X, [[0.0], [0.0]])
+    x = y = np.linspace(-8, 8, 9)
+    found = {}
+    for few, at_borders in ((10_000, True), (2000, True), (2000, False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(landscape, "_FEW_POINTS", few)
+            patch.setattr(landscape, "_BINS", (5,))
+            patch.setattr(landscape._Grid, "coarse", lambda grid: np.array([0]))
+            if not at_borders:
+                patch.setattr(landscape._Grid, "at_borders", lambda grid, outcome: np.zeros(len(grid.j), dtype=bool))
+            found[few, at_borders] = basins(model, X, start, ("mean 1", "mean 2"), x, y, max_iter=200).outcome
+    exact = found[10_000, True]
+    assert (found[2000, False] != exact).sum() > 10
+    assert (found[2000, True] != exact).sum() < (found[2000, False] != exact).sum() / 2
+
+
+def test_binning_keeps_the_number_of_points_and_their_mean():
+    values = np.random.default_rng(4).exponential(2.0, 5000)
+    places, counts = landscape._binned(values, 128)
+    assert counts.sum() == pytest.approx(5000) and (counts > 0).all() and len(places) <= 128
+    assert counts @ places / 5000 == pytest.approx(values.mean(), rel=1e-12)
+    assert places[0] == values.min() and places[-1] == values.max()
+
+
+def test_known_maxima_stay_what_they_are():
+    X, model = peaks(300), GaussianMixture(2)
+    start = model.from_means(X, [[0.0], [0.0]])
+    first = basins(model, X, start, ("mean 1", "mean 2"), np.linspace(-7, 7, 9), np.linspace(-7, 7, 9))
+    x = np.array([-5.0, -4.5])
+    again = basins(model, X, start, ("mean 1", "mean 2"), x, x + 9.6, known=first.maxima)
+    assert [maximum.parameters for maximum in again.maxima] == [maximum.parameters for maximum in first.maxima]
+    assert sum(maximum.count for maximum in again.maxima) == (again.outcome >= 0).sum()
+    assert all((maximum.representative == -1) == (maximum.count == 0) for maximum in again.maxima)
+
+
+def test_in_two_axes_a_mean_begins_at_points_of_the_data():
+    X = DATASETS["three-groups"](0).X
+    model = GaussianMixture(2)
+    start = model.from_means(X, [[0.0, 2.5], [4.8, 0.0]])
+    points = X[::15]
+    found = basins_at(model, X, start, 0, points, max_iter=300, tol=1e-8)
+    assert len(found.maxima) == 2 and set(np.unique(found.outcome)) >= {0, 1}
+    starts = [model.from_means(X, [point, [4.8, 0.0]]) for point in points]
+    runs = run_many(model, X, starts, max_iter=300, tol=1e-8)
+    np.testing.assert_array_equal(found.n_iterations, runs.n_iterations)
+    np.testing.assert_array_equal(found.outcome, distinct(X, runs).outcome)
+    grid = basins(model, X, start, ("mean 1, x", "mean 1, y"), points[:2, 0], points[:1, 1], max_iter=300, tol=1e-8)
+    assert grid.maxima[grid.outcome[0, 0]].objective == pytest.approx(found.maxima[found.outcome[0]].objective)
+
+
+def test_starts_are_checked():
+    X, model = peaks(100), GaussianMixture(2)
+    start = model.from_means(X, [[0.0], [0.0]])
+    with pytest.raises(ValueError, match="legal for a start, got mean 1 = 0 and log sd 1 = 800"):
+        basins(model, X, start, ("mean 1", "log sd 1"), [0.0], [0.0, 800.0])
+    with pytest.raises(ValueError, match="component must be from 0 to 1, got 2"):
+        basins_at(model, X, start, 2, X[:3])
+    with pytest.raises(ValueError, match="points must have shape"):
+        basins_at(model, X, start, 1, [[0.0, 1.0]])

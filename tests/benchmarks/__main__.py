@@ -11,6 +11,7 @@ from importlib import import_module
 PARTS = {
     "kernel": "tests.benchmarks.kernel",
     "restarts": "tests.benchmarks.restarts",
+    "landscape": "tests.benchmarks.landscape",
     "browser": "tests.benchmarks.browser",
     "server": "tests.benchmarks.server",
 }
