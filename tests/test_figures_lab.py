@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emcore import landscape
 from emcore.acceleration import aitken, squarem
 from emcore.em import run
 from emcore.figures import style
+from emcore.figures.landscape import basin_figure, mirror_images, starts_figure, surface_figure
 from emcore.figures.maxima import chance_figure, comparison_figure, portraits_figure, strip_figure
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
@@ -18,7 +20,7 @@ from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.report import number
 from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED, Maxima, Maximum, Runs, distinct, interval, run_many
 from emcore.verdict import WayToStart
-from tests.test_figures import DARK, DEUTERANOPIA, LIGHT, contrast, linear, number_of, oklab, trace
+from tests.test_figures import DARK, DEUTERANOPIA, LIGHT, contrast, linear, number_of, oklab, trace, traces
 from tests.test_scene import two_dimensional
 
 EVERY_SIGN = [*range(style.MAX_MAXIMA + 1), *style.NO_MAXIMUM]
@@ -76,7 +78,7 @@ def test_each_run_of_a_race_is_its_own_objective_figure(half_steps, offset):
     runs = rivals()
     race = race_objective_figure(*runs, half_steps=half_steps, offset=offset)
     assert race.n_positions == race_positions(*runs, offset) == offset + runs[1].n_positions
-    for position in range(race.n_positions):
+    for position in (0, 1, 2, 4, 5, 6, 7, 12, race.n_positions - 1):
         figure = race.at(position)
         for history, name, begin in zip(runs, ("Run 1", "Run 2"), (0, offset), strict=True):
             own = min(max(position - begin, 0), history.n_positions - 1)
@@ -235,6 +237,13 @@ def test_piles_stay_below_the_top_and_dots_get_smaller(n_runs):
     assert len(set(dots.y)) <= 31
     assert 3 < dots.marker.size <= 11
     assert np.ptp(dots.x) <= 0.5
+
+
+def test_equal_ends_lie_together_in_a_pile():
+    runs, maxima = ends((0, -800, 50), (-2, -800, 30))
+    mixed = np.random.default_rng(1).permutation(80)
+    a, unfinished = strip_figure(runs, Maxima(maxima.maxima, maxima.outcome[mixed])).data
+    assert max(a.y) <= min(unfinished.y)
 
 
 def test_nothing_but_collapses_and_more_maxima_than_signs():
@@ -484,3 +493,234 @@ def test_a_run_that_stands_still_has_a_picture(make):
 def test_a_forecast_belongs_to_its_run(make):
     with pytest.raises(ValueError, match="forecast must be of this run: 6 iterations with the start, got 9"):
         make(slow(5), aitken(slow(8)))
+
+
+# The landscape
+
+MEANS = ("mean 1", "mean 2")
+PLACE = ("mean 1, x", "mean 1, y")
+GRID = np.linspace(-5.0, 6.0, 23)
+# what a distinct number of cells reaches: A twice as often as B, and a band of saddles
+OUTCOME = np.select([np.abs(GRID[:, None] - GRID) < 1, GRID[:, None] + GRID < 3], [SADDLE, 0], 1)
+
+
+def peaks(max_iter=12):
+    X = np.concatenate([np.linspace(-4, -2, 30), np.linspace(0, 1, 30), np.linspace(4, 5, 30)])[:, None]
+    model = GaussianMixture(2)
+    return run(model, X, model.from_means(X, [[-1.0], [2.0]]), max_iter=max_iter, tol=0)
+
+
+def surface_of(history, names=MEANS, x=GRID, y=GRID[::2]):
+    return landscape.surface(history.model, history.X, history.parameters[-1], names, x, y)
+
+
+def made_basins(outcome=OUTCOME, names=MEANS):
+    maxima = (mixture(-500.0, -3.0, 2.0), mixture(-510.0, 0.0, 4.0))
+    if names == PLACE:
+        theta = GaussianMixtureParameters([0.5, 0.5], [[-3.0, 1.0], [2.0, 2.0]], [np.eye(2)] * 2)
+        maxima = (replace(maxima[0], parameters=theta),)
+    steps = np.arange(outcome.size).reshape(outcome.shape)
+    return landscape.Basins(names, GRID[: outcome.shape[1]], GRID[: outcome.shape[0]], outcome, steps, maxima, 0, 0)
+
+
+def drawings(history):
+    """Each kind of picture with the path of this run."""
+    if history.X.shape[1] == 1:
+        return [surface_figure(surface_of(history), history), basin_figure(made_basins(), history)]
+    surface = surface_of(history, PLACE)
+    basins = made_basins(names=PLACE)
+    starts = starts_figure(history.X, np.zeros(len(history.X), dtype=int), history)
+    return [surface_figure(surface, history), basin_figure(basins, history), starts]
+
+
+@pytest.mark.parametrize(("make", "names"), [(peaks, MEANS), (two_dimensional, PLACE)])
+def test_the_path_grows_with_the_position_and_clicks_anywhere_are_reported(make, names):
+    history = make()
+    steps = landscape.path(history, names)
+    for stepped in drawings(history):
+        assert stepped.n_positions == history.n_positions
+        assert stepped.spots
+        for position in (0, 1, 2, 7, history.n_positions - 1):
+            figure, t = stepped.at(position), position // 2
+            for name in ("Path ground", "Path of EM"):
+                grown = trace(figure, name)
+                np.testing.assert_array_equal(np.column_stack([grown.x, grown.y]), steps[: t + 1])
+            now = trace(figure, "Now")
+            assert (now.x[0], now.y[0]) == tuple(steps[t])
+
+
+def test_the_surface_is_true_under_the_pointer_and_its_colours_keep_the_order():
+    history = peaks()
+    surface = surface_of(history)
+    ground = surface_figure(surface, history).figure.data[0]
+    np.testing.assert_allclose(ground.customdata, surface.log_likelihood, rtol=1e-6)
+    heights, shades = surface.log_likelihood.ravel(), np.asarray(ground.z).ravel()
+    assert (np.diff(shades[np.argsort(heights)]) >= 0).all()
+    assert ground.z.shape == (12, 23) and ground.z.dtype == np.float32
+    assert shades.min() == pytest.approx(ground.zmin, abs=1e-5) and shades.max() == pytest.approx(ground.zmax)
+    # half of the colours are for what lies within a small part of the whole height
+    within = heights[shades > 0.5 * ground.zmax]
+    assert heights.max() - within.min() < 0.25 * np.ptp(heights)
+
+
+def test_the_colour_bar_says_true_depths():
+    history = peaks()
+    surface = surface_of(history)
+    ground = surface_figure(surface, history).figure.data[0]
+    top, *others = zip(ground.colorbar.tickvals, ground.colorbar.ticktext, strict=True)
+    assert top == (pytest.approx(ground.zmax), number(surface.log_likelihood.max(), 0))
+    assert others
+    heights, shades = surface.log_likelihood.ravel(), np.asarray(ground.z, dtype=float).ravel()
+    order = np.argsort(shades)
+    for place, text in others:
+        depth = float(text.removesuffix(" below").replace(",", ""))
+        between = np.interp(place, shades[order], heights[order])
+        nearest = np.abs(heights - between).min()
+        assert heights.max() - depth == pytest.approx(between, abs=max(2 * nearest, 0.06 * depth))
+    assert ground.colorbar.orientation == "h"
+
+
+def test_what_is_masked_is_a_hole_and_said():
+    history = peaks()
+    surface = surface_of(history)
+    holed = np.where(surface.x < -4, np.nan, surface.log_likelihood)
+    reason = "No log-likelihood where the sd of component 1 is below what doubles can carry, and that is that."
+    figure = surface_figure(replace(surface, log_likelihood=holed, masked=reason), history).figure
+    np.testing.assert_array_equal(np.isnan(figure.data[0].z), np.isnan(holed))
+    assert not figure.data[0].connectgaps
+    assert surface_figure(surface, history).figure.data[0].connectgaps, "no gaps: no clip for them"
+    (note,) = figure.layout.annotations
+    assert note.text.replace("<br>", " ") == reason
+    assert max(map(len, note.text.split("<br>"))) <= 40
+    with pytest.raises(ValueError, match=r"must be known somewhere, got none of 276 values\. No log"):
+        surface_figure(replace(surface, log_likelihood=np.full_like(holed, np.nan), masked=reason), history)
+
+
+def test_maxima_stand_at_all_orders_of_their_components_inside_the_picture():
+    history = peaks()
+    maxima = made_basins().maxima
+    for stepped in (surface_figure(surface_of(history), history, maxima=maxima), basin_figure(made_basins(), history)):
+        marks = trace(stepped.figure, "Maxima")
+        found = {(text, x, y) for text, x, y in zip(marks.text, marks.x, marks.y, strict=True)}
+        assert found == {("<b>A</b>", -3, 2), ("<b>A</b>", 2, -3), ("<b>B</b>", 0, 4), ("<b>B</b>", 4, 0)}
+        assert list(marks.marker.line.color) == [style.MAXIMUM_COLOURS[0]] * 2 + [style.MAXIMUM_COLOURS[1]] * 2
+    far = surface_figure(surface_of(history), history, maxima=[mixture(-500.0, -3.0, 9.0)]).figure
+    assert "Maxima" not in [drawn.name for drawn in far.data]
+
+
+def test_mirror_images():
+    theta = GaussianMixtureParameters(
+        [0.2, 0.3, 0.5], [[1, 10], [2, 20], [3, 30]], np.array([1.0, 4.0, 9.0])[:, None, None] * np.eye(2)
+    )
+    assert mirror_images(theta, PLACE).tolist() == [[1, 10], [2, 20], [3, 30]]
+    assert mirror_images(theta, ("mean 2, x", "mean 2, y")).tolist() == [[2, 20], [1, 10], [3, 30]]
+    pairs = mirror_images(theta, ("mean 1, x", "mean 3, x")).tolist()
+    assert pairs[0] == [1, 3] and sorted(pairs) == [[1, 2], [1, 3], [2, 1], [2, 3], [3, 1], [3, 2]]
+    both = mirror_images(theta, ("mean 1, x", "log sd 1, y"))
+    np.testing.assert_allclose(both, [[1, 0], [2, np.log(2)], [3, np.log(3)]], atol=1e-12)
+    assert len(mirror_images(theta, ("mean 1, x", "logit weight 1"))) == 1
+    tied = replace(theta, covariances=np.tile(np.eye(2), (3, 1, 1)), covariance_type="tied")
+    assert mirror_images(tied, ("log sd, x", "mean 1, y")).tolist() == [[0, 10], [0, 20], [0, 30]]
+
+
+def test_the_mirror_line_is_there_for_two_means_in_1d_only():
+    line = trace(basin_figure(made_basins(), peaks()).figure, "Mirror line")
+    assert list(line.x) == list(line.y) and line.line.dash == "dash"
+    for stepped in drawings(two_dimensional()):
+        assert "Mirror line" not in [drawn.name for drawn in stepped.figure.data]
+
+
+def test_basins_have_the_colour_of_their_outcome_and_its_name_in_the_legend():
+    basins = made_basins()
+    figure = basin_figure(basins, peaks()).figure
+    ground = trace(figure, "Basins")
+    steps = len(ground.colorscale) // 2
+    for (row, column), code in np.ndenumerate(basins.outcome):
+        place = (ground.z[row, column] - ground.zmin) / (ground.zmax - ground.zmin)
+        assert ground.colorscale[2 * int(place * steps)][1] == style.outcome_sign(code)[0]
+        name = "saddle" if code == SADDLE else f"maximum {'AB'[code]}"
+        count = basins.n_iterations[row, column]
+        assert ground.text[row][column] == f"{name}, {count} iteration{'' if count == 1 else 's'}"
+    legend = [drawn for drawn in figure.data if drawn.showlegend]
+    shares = {code: 100 * (basins.outcome == code).mean() for code in (0, 1, SADDLE)}
+    assert [drawn.name for drawn in legend] == [
+        f"{style.outcome_name(code)} ({share:.0f} %)" for code, share in shares.items()
+    ]
+    assert [drawn.marker.color for drawn in legend] == [style.outcome_sign(code)[0] for code in shares]
+
+
+def test_a_region_without_its_letter_gets_it_in_its_middle():
+    basins = made_basins()
+    notes = basin_figure(basins, peaks()).figure.layout.annotations
+    assert [note.text for note in notes] == ["<b>Saddle</b>"]
+    moved = [mixture(-500.0, 3.0, 3.5), basins.maxima[1]]  # A's letter stands on the saddle
+    notes = basin_figure(basins, peaks(), maxima=moved).figure.layout.annotations
+    assert [note.text for note in notes] == ["<b>A</b>", "<b>Saddle</b>"]
+    for note, code in zip(notes, (0, SADDLE), strict=True):
+        row, column = np.flatnonzero(note.y == GRID)[0], np.flatnonzero(note.x == GRID)[0]
+        assert (basins.outcome[row, column] == code) and 0 < row < 22 and 0 < column < 22
+
+
+def test_iterations_are_shaded_on_request():
+    names = [drawn.name for drawn in basin_figure(made_basins(), peaks()).figure.data]
+    assert "Iterations" not in names
+    shades = trace(basin_figure(made_basins(), peaks(), shade=True).figure, "Iterations")
+    assert (np.diff(np.asarray(shades.z).ravel()) > 0).all() and shades.zmin == 0
+
+
+def test_borders_lie_between_unlike_cells():
+    outcome = np.zeros((23, 23), dtype=int)
+    outcome[:, 11:] = 1
+    history = peaks()
+    figure = surface_figure(surface_of(history), history, basins=made_basins(outcome)).figure
+    line = traces(figure, "Borders")[0]
+    x, y = np.array(line.x, dtype=float), np.array(line.y, dtype=float)
+    assert x[np.isfinite(x)] == pytest.approx((GRID[10] + GRID[11]) / 2)
+    half = (GRID[1] - GRID[0]) / 2
+    assert (np.nanmin(y), np.nanmax(y)) == (pytest.approx(-5 - half), pytest.approx(6 + half))
+    with pytest.raises(ValueError, match="basins must be over"):
+        surface_figure(surface_of(history), history, basins=made_basins(names=PLACE))
+
+
+def test_other_runs_are_whole_and_apart():
+    paths = [np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([[4.0, 5.0]])]
+    for make in (surface_figure, basin_figure):
+        history = peaks()
+        ground = surface_of(history) if make is surface_figure else made_basins()
+        others = trace(make(ground, history, paths=paths).figure, "Other runs")
+        np.testing.assert_array_equal(np.array(others.x, dtype=float), [0, 2, np.nan, 4, np.nan])
+        np.testing.assert_array_equal(np.array(others.y, dtype=float), [1, 3, np.nan, 5, np.nan])
+
+
+def test_starts_have_the_sign_of_what_they_reach():
+    X = two_dimensional().X
+    outcome = np.arange(len(X)) % 3 - 1
+    figure = starts_figure(X, outcome, maxima=made_basins().maxima, axes=("<b>", "length")).figure
+    for dots, code in zip(figure.data, (0, 1, SADDLE), strict=True):
+        assert dots.name == f"{style.outcome_name(code)} ({100 * (outcome == code).mean():.0f} %)"
+        assert (dots.marker.color, dots.marker.symbol) == style.outcome_sign(code)
+        np.testing.assert_array_equal(np.column_stack([dots.x, dots.y]), X[outcome == code])
+    assert number(-510) in figure.data[1].hovertemplate
+    assert figure.layout.xaxis.title.text == "Mean 1, &lt;b&gt;" and figure.layout.yaxis.title.text == "Mean 1, length"
+    with pytest.raises(ValueError, match=r"outcome \(n_points,\), got \(200, 2\) and \(199,\)"):
+        starts_figure(X, outcome[1:])
+
+
+def test_a_path_that_leaves_the_picture_is_said():
+    history = peaks()
+    near = surface_of(history, x=np.linspace(3, 6, 9), y=np.linspace(3, 6, 9))
+    assert "path lies outside" in surface_figure(near, history).figure.layout.annotations[-1].text
+    assert not surface_figure(surface_of(history), history).figure.layout.annotations
+
+
+def test_maps_weigh_little():
+    from pages.parts.player import encode
+
+    history = peaks()
+    grid = np.linspace(-6, 6, 200)
+    texts = [""] * history.n_positions
+    stepped = surface_figure(surface_of(history, x=grid, y=grid), history)
+    assert len(encode([stepped], texts, texts).content) < 400_000
+    outcome = np.kron(np.array([[0, 1], [1, SADDLE]]), np.ones((100, 100), dtype=int))
+    basins = landscape.Basins(MEANS, grid, grid, outcome, outcome + 40, made_basins().maxima, 0, 0)
+    assert len(encode([basin_figure(basins, history)], texts, texts).content) < 100_000
