@@ -147,7 +147,11 @@ def lost(posterior):
     return replace(posterior, objective=float("nan"))
 
 
-@pytest.mark.parametrize("refuse", [illegal, worse, lost])
+def endless(posterior):
+    return replace(posterior, objective=float("inf"))
+
+
+@pytest.mark.parametrize("refuse", [illegal, worse, lost, endless])
 def test_without_a_leap_it_is_plain_em(refuse):
     model, X, start = problem("heavy-overlap")
     refusing = Refusing(model, start, refuse)
@@ -219,6 +223,12 @@ def test_a_plateau_that_is_left_again_is_not_believed():
     t = np.arange(60)
     forecast = aitken(made(-100 - 10 * 0.7**t + 1e-2 * np.exp(0.15 * t) / (1 + 1e-3 * np.exp(0.15 * t))))
     assert not forecast.converged(1e-3)[:50].any()
+
+
+def test_a_climb_that_is_slower_than_linear_is_never_believed():
+    """Gains like 1 / t^2: each forecast sees half of what is missing."""
+    forecast = aitken(made(-5 - 1 / np.arange(1.0, 400.0)))
+    assert np.isfinite(forecast.limits[2:]).all() and not forecast.trusted.any()
 
 
 def test_rounding_at_the_end_gives_no_rates():
