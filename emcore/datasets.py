@@ -7,7 +7,7 @@ The data come from the stream `default_rng([seed, 0])` and a random start from `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -194,6 +194,12 @@ def _draw_with_points(
     return rng.permutation(np.concatenate([X, np.array(extra)])), truth
 
 
+def _draw_mirrored(groups: tuple[Group, ...], rng: np.random.Generator) -> Made:
+    """Half of the points of each group, and their mirror images at 0; the groups are each other's images."""
+    X, truth = _draw(tuple(replace(group, n_samples=group.n_samples // 2) for group in groups), rng)
+    return rng.permutation(np.concatenate([X, -X])), truth
+
+
 def _draw_ring(n_samples: int, radius: float, sd: float, rng: np.random.Generator) -> Made:
     angle = rng.uniform(0, 2 * np.pi, n_samples)
     distance = radius + sd * rng.standard_normal(n_samples)
@@ -240,6 +246,7 @@ def _preset(title: str, caption: str, question: str, *groups: Group, **set_up: A
 
 _CIRCLE = ((1.0, 0.0), (0.0, 1.0))
 _OUTLIER_GROUPS = (_oval(80, (0, 0)), _oval(80, (4, 1)))
+_MIRROR_GROUPS = (_line(100, -5, 1), _line(100, 0, 1), _line(100, 5, 1))
 _DUPLICATE_GROUPS = (_oval(60, (0, 0), (1.4, 1.4)), _oval(60, (5, 1)))
 
 # From the first to learn to the last. tests/test_datasets.py runs EM on each and looks for its phenomenon.
@@ -347,6 +354,16 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             n_components=2,
             start_seed=1,
         ),
+        "twenty-forty-three": _preset(
+            "Twenty and forty, three components",
+            "140 values around 40 and 60 around 20, both with sd 5: one component more than there are groups.",
+            "Will the third component take the lowest values or the highest? Take new starts: which ends higher?",
+            _line(140, 40, 5),
+            _line(60, 20, 5),
+            n_components=3,
+            max_iter=1000,
+            tol=1e-8,
+        ),
         "four-groups": _preset(
             "Four groups in a square",
             "Four separate groups and four components: the right number, and yet this start gets stuck.",
@@ -376,6 +393,27 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             n_components=2,
             start="grand-mean",
             start_seed=3,  # for the random start that the question asks for
+        ),
+        "twenty-forty-equal": _preset(
+            "Twenty and forty, equal means",
+            "140 values around 40 and 60 around 20, but both components start equal, at the grand mean.",
+            "The groups are 20 apart: how far apart will EM bring the two means? Then start one 1 further right.",
+            _line(140, 40, 5),
+            _line(60, 20, 5),
+            n_components=2,
+            start="grand-mean",
+        ),
+        "mirror": Preset(
+            "Mirror images",
+            "For each point x there is one at -x, and the start is balanced too: EM stops between two equal maxima.",
+            "Which side will get the peak in the middle? Then start one mean 0.1 further out and look again.",
+            n_features=1,
+            n_samples=300,
+            draw=partial(_draw_mirrored, _MIRROR_GROUPS),
+            axes=("x",),
+            n_components=2,
+            start="by-hand",
+            by_hand=ByHand((0.5, 0.5), ((-2.0,), (2.0,)), (((4.0,),), ((4.0,),))),
         ),
         "heavy-overlap": _preset(
             "Heavy overlap",

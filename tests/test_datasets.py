@@ -10,7 +10,7 @@ import pytest
 from emcore import run
 from emcore.datasets import DATASETS, MAX_SAMPLES, Dataset, Group, generate
 from emcore.models import GaussianMixture, KMeans
-from emcore.starts import STARTS, start
+from emcore.starts import STARTS, ByHand, start
 
 ROUND = ((1.0, 0.0), (0.0, 1.0))
 LEFT, RIGHT = Group(60, (-4.0, 0.0), ROUND), Group(40, (4.0, 1.0), ((2.0, 0.5), (0.5, 1.0)))
@@ -142,7 +142,7 @@ def test_a_preset_is_what_it_says(name):
         assert dataset.truth.means.shape[1] == preset.n_features
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("saddle", "outlier")])
+@pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("saddle", "twenty-forty-equal", "outlier")])
 def test_a_preset_moves_for_several_iterations(name):
     history = run_preset(name)
     assert history.n_iterations >= 4
@@ -256,6 +256,56 @@ def test_on_the_saddle_nothing_moves_and_other_starts_end_higher():
     np.testing.assert_allclose(saddle.objective, alone.objective[-1], rtol=1e-12)
     assert run_preset("saddle").stopped == "converged"
     assert run_preset("saddle", start="random-points").objective[-1] > saddle.objective[-1] + 40
+
+
+def test_twenty_and_forty_from_equal_means_stay_one_until_a_mean_is_moved():
+    still, X = run_preset("twenty-forty-equal", tol=0.0, max_iter=20), DATASETS["twenty-forty-equal"](0).X
+    np.testing.assert_allclose(still.parameters[-1].means, X.mean(), rtol=1e-12)
+    np.testing.assert_allclose(still.objective, still.objective[0], rtol=1e-12)
+    assert run_preset("twenty-forty-equal").stopped == "converged"
+    first = still.parameters[0]
+    nudged = ByHand((0.5, 0.5), (tuple(first.means[0]), tuple(first.means[1] + 1)), tuple(first.covariances.tolist()))
+    for changes in ({"start": "random-points"}, {"start": "by-hand", "by_hand": nudged}):
+        found = run_preset("twenty-forty-equal", **changes)
+        np.testing.assert_allclose(np.sort(found.parameters[-1].means[:, 0]), [20, 40], atol=1)
+        assert found.objective[-1] > still.objective[-1] + 30
+
+
+def test_a_third_component_takes_one_end_of_the_data_or_the_other():
+    """Two maxima, each met from many starts; the one that the preset shows is the poorer."""
+    X = DATASETS["twenty-forty-three"](0).X
+    runs = [run_preset("twenty-forty-three", start_seed=seed) for seed in range(12)]
+    assert {history.stopped for history in runs} == {"converged"}
+    highest = np.array([history.parameters[-1].means.max() > 45 for history in runs])
+    assert highest[0] and 3 <= highest.sum() <= 9
+    ends = np.array([history.objective[-1] for history in runs])
+    poorer, better = ends[highest], ends[~highest]
+    assert np.ptp(poorer) < 1e-3 and np.ptp(better) < 1e-3
+    assert better.min() > poorer.max() + 1
+    for history, third in ((runs[0], 50.3), (runs[int(highest.argmin())], 7.3)):
+        np.testing.assert_allclose(np.sort(history.parameters[-1].means[:, 0]), sorted((20.2, 40, third)), atol=0.4)
+    assert X.min() < 7 and X.max() > 50
+
+
+def test_mirror_images_stay_balanced_between_two_equal_maxima():
+    """The start and every iteration are their own mirror image; a start a little off leads to either maximum."""
+    X = DATASETS["mirror"](0).X
+    np.testing.assert_array_equal(np.sort(X[:, 0]), np.sort(-X[:, 0]))
+    assert (np.abs(X) < 2.5).sum() == pytest.approx(100, abs=8)
+    balanced = run_preset("mirror")
+    for parameters in balanced.parameters:
+        for values in (parameters.weights - 0.5, parameters.means.sum(axis=0), np.diff(parameters.sds, axis=0)):
+            np.testing.assert_allclose(values, 0, atol=1e-9)
+    by_hand, ends = DATASETS["mirror"].by_hand, []
+    for means in (((-2.1,), (2.0,)), ((-2.0,), (2.1,))):
+        history = run_preset("mirror", by_hand=replace(by_hand, means=means))
+        assert history.stopped == "converged"
+        assert history.objective[-1] > balanced.objective[-1] + 25
+        ends.append(history)
+    left, right = (history.parameters[-1].means[:, 0] for history in ends)
+    np.testing.assert_allclose(left, -right[::-1], atol=1e-6)
+    np.testing.assert_allclose(right, (-2.2, 5.0), atol=0.1)  # the peak in the middle went to the other side
+    assert ends[0].objective[-1] == pytest.approx(ends[1].objective[-1], abs=1e-6)
 
 
 def test_heavy_overlap_is_slow():
