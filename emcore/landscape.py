@@ -336,6 +336,8 @@ def _sum_of_log_sums(a: Array, b: Array) -> Array:
 # The climb at each place: until an iteration gains so little per sample, but no longer than this.
 _PROFILE_TOL = 1e-8
 _PROFILE_ITERATIONS = 500
+# More points than this on one axis, and the climb goes most of the way on bins.
+_PROFILE_POINTS = 500
 
 
 def _held(model: GaussianMixture, parameters: GaussianMixtureParameters, names: Sequence[str]) -> Held:
@@ -380,9 +382,22 @@ def _profile(
         np.where(held.sds[:, None, None], narrow.covariances, wide_open.covariances),
     )
     best = np.full(int(legal.sum()), np.nan)
+    rule: dict[str, Any] = {"max_iter": _PROFILE_ITERATIONS, "tol": _PROFILE_TOL, "held": held}
     for starts in (narrow, wide):
-        ends = batch.run(X, starts, model.covariance_type, max_iter=_PROFILE_ITERATIONS, tol=_PROFILE_TOL, held=held)
+        if X.n_features == 1 and X.n_samples > _PROFILE_POINTS and X.sds[0] > 0:
+            places, point_weights = _binned(X.X[:, 0], _BINS[0])
+            near = batch.run(places[:, None], starts, model.covariance_type, point_weights=point_weights, **rule)
+            safe = near.outcome != batch.UNSAFE
+            starts = Mixtures(
+                *(
+                    np.where(safe.reshape(-1, *[1] * (there.ndim - 1)), there, here)
+                    for there, here in zip(near.mixtures, starts, strict=True)
+                )
+            )
+        ends = batch.run(X, starts, model.covariance_type, **rule)
         best = np.fmax(best, np.where(ends.outcome == batch.UNSAFE, np.nan, ends.objective))
+    if len(best):
+        best = np.maximum(best, batch.log_likelihoods(X, *narrow))
     values = np.full((len(y), len(x)), np.nan)
     values.reshape(-1)[legal] = best
     values.flags.writeable = False

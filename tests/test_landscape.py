@@ -210,6 +210,17 @@ def test_a_profile_is_the_best_the_others_can_do(fitted, names):
         assert profile.log_likelihood[j, i] == pytest.approx(best, abs=2e-4)
 
 
+def test_a_profile_of_many_points_is_that_of_the_points(monkeypatch):
+    """The climb begins on bins and ends on the data."""
+    X, model = peaks(2500), GaussianMixture(2)
+    theta = model.from_means(X, [[-5.0], [3.0]])
+    x, y = np.linspace(-6, -3, 4), np.linspace(1, 5, 3)
+    found = surface(model, X, theta, ("mean 1", "mean 2"), x, y, profiled=True).log_likelihood
+    monkeypatch.setattr(landscape, "_PROFILE_POINTS", 10_000)
+    alone = surface(model, X, theta, ("mean 1", "mean 2"), x, y, profiled=True).log_likelihood
+    np.testing.assert_allclose(found, alone, rtol=0, atol=2e-3)
+
+
 def test_a_profile_of_one_mean_in_two_axes():
     case = next(case for case in GAUSSIAN if case.name == "gaussian full 2d k=2")
     history = run(case.model, case.X, case.start, max_iter=3000, tol=1e-14)
