@@ -5,6 +5,7 @@ from itertools import groupby
 import streamlit as st
 
 from pages import LESSONS
+from pages.parts.opening import reload_if_first
 
 st.set_page_config(page_title="EM Lab", page_icon="🔔", layout="wide")
 menu = {
@@ -14,4 +15,6 @@ menu = {
     ]
     for group, lessons in groupby(LESSONS, key=lambda lesson: lesson.group)
 }
-st.navigation(menu).run()
+page = st.navigation(menu)
+reload_if_first(page.url_path)
+page.run()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from emcore.acceleration import Accelerated, Forecast
 from emcore.em import History
+from emcore.landscape import Basins, Surface
 from emcore.matching import match
+from emcore.models import GaussianMixture
 from emcore.report import MINUS, listed, number, objective_text, significant
 from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED, Maxima, Maximum, Runs, chance_of_best, interval
 from emcore.starts import STARTS
@@ -270,3 +273,56 @@ def ways_to_start(found: Mapping[str, Maxima], runs: Mapping[str, Runs]) -> tupl
         median = float(np.median(runs[name].n_iterations))
         rows.append(WayToStart(STARTS[name].title, n_runs, count, interval(count, n_runs), median))
     return tuple(rows)
+
+
+def at_maxima(model: GaussianMixture, maxima: Sequence[Maximum]) -> Runs:
+    """A run that ended at each of these maxima: so that `distinct` can say which known one each is."""
+    n_runs = len(maxima)
+    return Runs(
+        model,
+        tuple(maximum.parameters for maximum in maxima),
+        np.array([maximum.objective for maximum in maxima]),
+        np.zeros(n_runs, dtype=np.int64),
+        tuple("converged" for _ in maxima),
+        tuple("" for _ in maxima),
+    )
+
+
+def landscape(surface: Surface, outcome: NDArray[np.int_], maxima: Sequence[Maximum], basins: Basins | None) -> str:
+    """What a map shows, in words: where starts lead, the ridge of symmetry, what is left blank, how it was computed."""
+    parts = []
+    if surface.profiled:
+        parts.append("Surface: at each place all other parameters are the best that EM finds for them.")
+    else:
+        parts.append(
+            "Surface: all other parameters are held as at the end of the run, so that a path, which moves them too, "
+            "fits it only there."
+        )
+    shares = [(letter(i), float(np.mean(outcome == i))) for i in range(len(maxima)) if (outcome == i).any()]
+    led = [f"{percent(share)} to {name}" for name, share in shares[:4]]
+    lost = [
+        f"{percent(float(np.mean(outcome == kind)))} to {words}"
+        for kind, words in ((SADDLE, "a saddle or a plateau"), (COLLAPSED, "a collapse"))
+        if (outcome == kind).any()
+    ]
+    lost += [f"{percent(float(np.mean(outcome == UNFINISHED)))} nowhere before the limit"] * bool(
+        (outcome == UNFINISHED).any()
+    )
+    parts.append(f"Starts on the map lead {listed(led + lost)}.")
+    if all(re.fullmatch(r"mean \d+", name) for name in surface.names):
+        j, k = (name.removeprefix("mean ") for name in surface.names)
+        parts.append(
+            f"The dashed diagonal is where mean {j} equals mean {k}. Swapping the two components mirrors the map in it "
+            "and changes nothing. A start on it has equal components; EM cannot tell them apart, stays on this ridge "
+            "of symmetry, and stalls on a saddle."
+        )
+    if surface.masked:
+        parts.append(surface.masked)
+    if basins is not None and basins.n_bins:
+        parts.append(
+            f"The map of starts was computed on {basins.n_bins} weighted bins of the data, after {basins.n_checked:,} "
+            "of its starts had ended alike with and without bins. The run of a click is computed on all points."
+        )
+    elif basins is not None:
+        parts.append("The map of starts was computed on all points.")
+    return " ".join(parts)

@@ -31,4 +31,10 @@ LESSONS = (
         "Gaussian mixtures",
         "Step through every E-step and M-step of a Gaussian mixture, and reseed to meet other maxima.",
     ),
+    Lesson(
+        "local_maxima.py",
+        "Local maxima",
+        "Gaussian mixtures",
+        "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
+    ),
 )
