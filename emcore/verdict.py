@@ -29,16 +29,23 @@ OTHERS = {
 }
 
 
-def letter(index: int) -> str:
-    """What a maximum is called: A is the highest, after Z comes A2."""
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[index % 26] + (str(index // 26 + 1) if index >= 26 else "")
+NO_MAXIMUM = {SADDLE: "saddle", UNFINISHED: "not finished", COLLAPSED: "collapsed"}
+
+
+def maximum_name(index: int) -> str:
+    """What a maximum is called on every screen: "A" is the highest; "A1", "B1" ... follow on "Z"."""
+    round_, letter = divmod(index, 26)
+    return chr(ord("A") + letter) + (str(round_) if round_ else "")
 
 
 def outcome_name(outcome: int) -> str:
-    """Where a run ended, in two words."""
-    return {SADDLE: "saddle", UNFINISHED: "not finished", COLLAPSED: "collapsed"}.get(
-        outcome, f"maximum {letter(outcome)}"
-    )
+    """Where a run ended, in two words: "maximum A", "saddle"."""
+    return NO_MAXIMUM[outcome] if outcome < 0 else f"maximum {maximum_name(outcome)}"
+
+
+def outcome_label(outcome: int) -> str:
+    """The same for a legend or a table: "A", "Saddle"."""
+    return NO_MAXIMUM[outcome].capitalize() if outcome < 0 else maximum_name(outcome)
 
 
 def percent(share: float) -> str:
@@ -59,11 +66,10 @@ def count_of_maxima(found: Maxima) -> str:
         text = f"None of {starts} reached a maximum."
     elif len(reached) == 1:
         index, maximum = reached[0]
-        text = (
-            f"{maximum.count:,} of {starts} reached one and the same maximum, {letter(index)}, at {_height(maximum)}."
-        )
+        name, height = maximum_name(index), _height(maximum)
+        text = f"{maximum.count:,} of {starts} reached one and the same maximum, {name}, at {height}."
     else:
-        shown = [f"{letter(i)} at {_height(maximum)} by {percent(maximum.share)}" for i, maximum in reached[:4]]
+        shown = [f"{maximum_name(i)} at {_height(maximum)} by {percent(maximum.share)}" for i, maximum in reached[:4]]
         lower = len(reached) - 4
         more = [f"{lower} lower one{'' if lower == 1 else 's'} by the others"] if lower > 0 else []
         text = f"{starts} reached {len(reached)} maxima: {listed(shown + more)}."
@@ -78,7 +84,7 @@ def count_of_maxima(found: Maxima) -> str:
 def _one_run(found: Maxima) -> str:
     outcome = int(found.outcome[0])
     if outcome >= 0:
-        return f"One start reached maximum {letter(outcome)}, at {_height(found.maxima[outcome])}."
+        return f"One start reached maximum {maximum_name(outcome)}, at {_height(found.maxima[outcome])}."
     return f"One start {OTHERS[outcome]}."
 
 
@@ -104,7 +110,7 @@ def chance_of_the_best(found: Maxima, n_restarts: int) -> str:
     low, high = interval(best.count, n_runs)
     chance, worst, most = (chance_of_best(p, n_restarts) for p in (best.share, low, high))
     enough, safely = restarts_needed(best.share), restarts_needed(low)
-    name = letter(found.maxima.index(best))
+    name = maximum_name(found.maxima.index(best))
     restarts = f"{n_restarts} restart{'' if n_restarts == 1 else 's'}"
     sure = (
         f"{safely:,} if p is as small as its interval allows" if safely else "more than can be said from so few starts"
@@ -136,7 +142,7 @@ def race(
     if troubles:
         return f"Not decided. {' '.join(troubles)} {lengths}"
     ends = [float(history.objective[-1]) for history in (first, second)]
-    names = [letter(outcome) for outcome in outcomes]
+    names = [maximum_name(outcome) for outcome in outcomes]
     if outcomes[0] == outcomes[1]:
         partner = match(second.parameters[-1], first.parameters[-1])
         swapped = [f"{k + 1} is run 1's {int(p) + 1}" for k, p in enumerate(partner) if p != k]
@@ -298,7 +304,7 @@ def landscape(surface: Surface, outcome: NDArray[np.int_], maxima: Sequence[Maxi
             "Surface: all other parameters are held as at the end of the run, so that a path, which moves them too, "
             "fits it only there."
         )
-    shares = [(letter(i), float(np.mean(outcome == i))) for i in range(len(maxima)) if (outcome == i).any()]
+    shares = [(maximum_name(i), float(np.mean(outcome == i))) for i in range(len(maxima)) if (outcome == i).any()]
     led = [f"{percent(share)} to {name}" for name, share in shares[:4]]
     lost = [
         f"{percent(float(np.mean(outcome == kind)))} to {words}"

@@ -85,8 +85,8 @@ def test_shares_in_words():
 
 
 def test_letters_go_on_after_z():
-    assert [verdict.letter(index) for index in (0, 25, 26, 51, 52)][:2] == ["A", "Z"]
-    assert len({verdict.letter(index) for index in range(200)}) == 200
+    assert [verdict.maximum_name(index) for index in (0, 25, 26, 51, 52)][:2] == ["A", "Z"]
+    assert len({verdict.maximum_name(index) for index in range(200)}) == 200
 
 
 def sorted_race(*experiments: Experiment) -> tuple[list, Maxima]:

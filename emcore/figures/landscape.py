@@ -19,6 +19,7 @@ from emcore.report import listed
 from emcore.report import number as written
 from emcore.restarts import Maximum
 from emcore.scene import EQUAL_SCALE_RATIO
+from emcore.verdict import maximum_name, outcome_name, percent
 
 LIGHT: Final = "#ffffff"  # lines on a coloured ground, cased in ...
 DARK: Final = style.MEAN_GROUND
@@ -122,8 +123,6 @@ def surface_figure(
     plane.others(paths)
     plane.walk(history)
     plane.maxima(maxima)
-    if surface.masked:
-        plane.notes.append(surface.masked)
     what = "with the other parameters at their best" if surface.profiled else "with the other parameters held"
     layout = plane.layout(room=5.6 * look.font_size)
     return plane.figure(layout, f"Log-likelihood over {_both(titles)}, {what}, as a coloured map")
@@ -174,7 +173,7 @@ def basin_figure(
     cells = np.searchsorted(np.sort(codes), style.grouped(outcome))
     colours = [style.outcome_sign(code)[0] for code in sorted(codes)]
     steps = np.asarray(basins.n_iterations)
-    names = {code: _name(code) for code in np.unique(outcome).tolist()}
+    names = {code: outcome_name(code) for code in np.unique(outcome).tolist()}
     texts = [
         [f"{names[code]}, {n} iteration{'' if n == 1 else 's'}" for code, n in zip(row, counts, strict=True)]
         for row, counts in zip(outcome.tolist(), steps.tolist(), strict=True)
@@ -213,7 +212,7 @@ def basin_figure(
         colour, _ = style.outcome_sign(code)
         share = float((style.grouped(outcome) == code).mean())
         plane.add(
-            f"{style.group_name(code)} ({_percent(share)})",
+            f"{style.group_name(code)} ({percent(share)})",
             x=[None],
             y=[None],
             mode="markers",
@@ -303,7 +302,7 @@ def starts_figure(
         colour, symbol = style.outcome_sign(code)
         height = f", {written(maxima[code].objective)}" if 0 <= code < len(maxima) else ""
         plane.add(
-            f"{style.group_name(code)} ({_percent(float(here.mean()))})",
+            f"{style.group_name(code)} ({percent(float(here.mean()))})",
             x=places[here, 0],
             y=places[here, 1],
             mode="markers",
@@ -446,7 +445,7 @@ class _Plane:
                 x=[x for _, x, _ in marks],
                 y=[y for *_, y in marks],
                 mode="markers+text",
-                text=[f"<b>{style.maximum_name(index)}</b>" for index in indices],
+                text=[f"<b>{maximum_name(index)}</b>" for index in indices],
                 customdata=[written(maxima[index].objective) for index in indices],
                 textposition="middle center",
                 textfont={"size": self.look.font_size, "color": DARK},
@@ -676,14 +675,6 @@ def _middle(region: NDArray[np.bool_]) -> tuple[int, int]:
     rows, columns = np.nonzero(last)
     middle = len(rows) // 2
     return int(rows[middle]), int(columns[middle])
-
-
-def _name(code: int) -> str:
-    return f"maximum {style.maximum_name(code)}" if code >= 0 else style.outcome_name(code).lower()
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.095 or share == 0 else f"{100 * share:.2g} %"
 
 
 def _wrapped(text: str, longest: int = 40) -> list[str]:

@@ -18,7 +18,7 @@ from emcore.report import number as written
 from emcore.report import significant
 from emcore.restarts import COLLAPSED, Maxima, Maximum, Runs, chance_of_best
 from emcore.scene import STANDARD_DENSITY, STANDARD_GRID, ellipses, histogram, shown_rows
-from emcore.verdict import WayToStart
+from emcore.verdict import WayToStart, maximum_name, outcome_name
 
 MAX_PORTRAITS: Final = 6
 PORTRAIT_POINTS: Final = 500
@@ -267,7 +267,7 @@ def comparison_figure(rows: Sequence[WayToStart], *, look: Look = style.DEFAULT_
         ),
         style.layout(
             look,
-            x_title=f"Runs that reach {style.maximum_name(0)}, the best maximum (%)",
+            x_title=f"Runs that reach {maximum_name(0)}, the best maximum (%)",
             y_title="",
             revision="comparison",
             height=60 + int(3.6 * size * len(rows)),
@@ -489,10 +489,7 @@ def _order(outcome: NDArray[np.int_]) -> NDArray[np.int_]:
 
 
 def _ends(outcome: NDArray[np.int_]) -> list[str]:
-    return [
-        f"maximum {style.maximum_name(code)}" if code >= 0 else style.outcome_name(code).lower()
-        for code in outcome.tolist()
-    ]
+    return [outcome_name(code) for code in outcome.tolist()]
 
 
 def _digits(heights: NDArray[np.float64]) -> int:
@@ -524,7 +521,7 @@ def _letters(
         near = (np.abs(x - middle) <= 0.5 * scale.pile_width + 1e-9) & (outcome != COLLAPSED)
         letters.append(
             {
-                "text": f"<b>{style.maximum_name(index)}</b>",
+                "text": f"<b>{maximum_name(index)}</b>",
                 "x": middle,
                 "y": float(y[near].max()) + 0.5 + 0.012 * rows,
                 "yanchor": "bottom",
@@ -580,7 +577,7 @@ def _portrait_ranges(
 def _portrait_title(index: int, maximum: Maximum, digits: int, x: float, y: float, look: Look) -> dict[str, Any]:
     share = f"{significant(100 * maximum.share)} %" if 0 < maximum.share < 0.095 else f"{100 * maximum.share:.0f} %"
     return {
-        "text": f"<b>{style.maximum_name(index)}</b>  {share}<br>{_height(maximum.objective, digits)}",
+        "text": f"<b>{maximum_name(index)}</b>  {share}<br>{_height(maximum.objective, digits)}",
         "x": x,
         "y": y,
         "xref": "paper",

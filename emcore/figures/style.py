@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcore.em import History
+from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED
+from emcore.verdict import outcome_label
 
 # The first three and numbers 5 and 7 are Okabe & Ito's (2008). The others were searched for: any two of the
 # ten stay apart under deuteranopia (OKLab distance above 0.1), and all show on white and on a dark page.
@@ -66,11 +68,11 @@ MAXIMUM_SYMBOLS: Final = (
     "star-diamond",
     "octagon",
 )
-# What is no maximum, by its code in `outcome`: name, colour, symbol. The codes are those of `emcore.restarts`.
+# What is no maximum, by its code in `outcome`: colour, symbol.
 NO_MAXIMUM: Final = {
-    -1: ("Saddle", "#808080", "hourglass"),
-    -2: ("Not finished", "#a9a9a9", "circle-open"),
-    -3: ("Collapsed", "#5c5c5c", "x"),
+    SADDLE: ("#808080", "hourglass"),
+    UNFINISHED: ("#a9a9a9", "circle-open"),
+    COLLAPSED: ("#5c5c5c", "x"),
 }
 OTHER: Final = ("Other", "#8f8470", "diamond-wide")  # the maxima after the tenth: name, colour, symbol
 OBJECTIVE: Final = COMPONENT_COLOURS[5]
@@ -149,21 +151,10 @@ def palette(n_components: int) -> NDArray[np.uint8]:
     return np.array([rgb(colour) for colour in COMPONENT_COLOURS[:n_components]])
 
 
-def maximum_name(index: int) -> str:
-    """What a maximum is called on every screen: "A" is the highest; "A1", "B1" ... follow on "Z"."""
-    round_, letter = divmod(index, 26)
-    return chr(ord("A") + letter) + (str(round_) if round_ else "")
-
-
-def outcome_name(outcome: int) -> str:
-    """Where a run ended, in words: "A", "B" ... or "Saddle", "Not finished", "Collapsed"."""
-    return NO_MAXIMUM[outcome][0] if outcome < 0 else maximum_name(outcome)
-
-
 def outcome_sign(outcome: int) -> tuple[str, str]:
     """The colour and Plotly's symbol of where a run ended: an index of a maximum, or what is none."""
     if outcome < 0:
-        return NO_MAXIMUM[outcome][1:]
+        return NO_MAXIMUM[outcome]
     if outcome >= MAX_MAXIMA:
         return OTHER[1:]
     return MAXIMUM_COLOURS[outcome], MAXIMUM_SYMBOLS[outcome]
@@ -182,7 +173,7 @@ def groups(outcome: NDArray[np.int_]) -> list[int]:
 
 def group_name(group: int) -> str:
     """What a legend calls a group of outcomes."""
-    return OTHER[0] if group == MAX_MAXIMA else outcome_name(group)
+    return OTHER[0] if group == MAX_MAXIMA else outcome_label(group)
 
 
 def short(text: str, longest: int = 40) -> str:

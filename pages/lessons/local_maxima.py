@@ -161,8 +161,8 @@ def the_map() -> None:
         drawn = lab.map_of(experiment, history, names, profiled)
     walk(drawn, lab.other_runs(visit, experiment))
     if not drawn.fine:
-        with st.spinner("Refining the map of starts", show_time=True):
-            lab.refine(experiment, history, names)
+        with st.spinner("Refining the map", show_time=True):
+            lab.refine(experiment, history, names, profiled)
         st.rerun()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -46,7 +46,7 @@ class Lab:
     many: dict[tuple[Experiment, int], list[Runs]] = field(default_factory=dict)
     stopped: set[tuple[Experiment, int]] = field(default_factory=set)
     agreed: set[tuple[Experiment, int]] = field(default_factory=set)
-    refined: set[Any] = field(default_factory=set)  # the maps whose fine grid is there
+    refined: dict[Any, None] = field(default_factory=dict)  # the maps whose fine grid is there
     guesses: dict[str, int] = field(default_factory=dict)  # a task's name, and the option that was predicted
 
 
@@ -318,7 +318,7 @@ def maxima_table(found: Maxima, runs: Runs, experiment: Experiment) -> None:
                     experiment.start, maximum.representative if STARTS[experiment.start].random else 0
                 )
                 st.button(
-                    f"Watch a run to {verdict.letter(index)}",
+                    f"Watch a run to {verdict.maximum_name(index)}",
                     key=f"watch {index}",
                     on_click=load,
                     args=(beginning,),
@@ -329,7 +329,7 @@ def maxima_table(found: Maxima, runs: Runs, experiment: Experiment) -> None:
 def mark(where: int) -> str:
     """The name of an outcome with its colour, as HTML."""
     colour, _ = style.outcome_sign(where)
-    name = verdict.letter(where) if where >= 0 else verdict.outcome_name(where).capitalize()
+    name = verdict.outcome_label(where)
     return f'<span class="em-mark" style="background: {colour}"></span>{name}'
 
 
@@ -462,8 +462,20 @@ def speed_table(history: History, speed: Speed, iteration: int) -> None:
 
 # ---- The map ----------------------------------------------------------------------------------------------
 
-COARSE, FINE = 25, 121  # starts along each axis of the map of starts: first and then
-SAMPLED = 400  # points of 2D data at which a mean begins
+
+class Grid(NamedTuple):
+    """How finely a map is worked out: values along each axis of the surface, of the profile, and of the starts.
+
+    `n_points` of 2D data are places where a mean begins.
+    """
+
+    surface: int
+    profile: int
+    starts: int
+    n_points: int
+
+
+COARSE, FINE = Grid(61, 25, 25, 80), Grid(161, 61, 121, 400)  # first and then
 
 
 @dataclass(frozen=True, eq=False)
@@ -519,71 +531,60 @@ def template(history: History) -> GaussianMixtureParameters:
 
 
 def map_of(experiment: Experiment, history: History, names: tuple[str, str], profiled: bool) -> Map:
-    """The map of one plane (its parts are kept for all visitors), with a coarse grid of starts until it is refined."""
+    """The map of one plane (its parts are kept for all visitors), coarse until it is refined."""
+    keys = _keys(experiment, history, names, profiled)
+    fine = keys in lab().refined
+    surface, led = _worked_out(experiment, history, names, profiled, FINE if fine else COARSE)
+    if isinstance(led, landscape.Basins):
+        outcome, maxima = _lettered(experiment, led.maxima, led.outcome)
+        basins, places = replace(led, outcome=outcome, maxima=maxima), None
+    else:
+        places, reached = led
+        outcome, maxima = _lettered(experiment, reached.maxima, reached.outcome)
+        basins = None
+    return Map((keys, fine, len(maxima)), surface, basins, places, outcome, maxima, fine)
+
+
+def refine(experiment: Experiment, history: History, names: tuple[str, str], profiled: bool) -> None:
+    """Work out the fine map, so that `map_of` finds it."""
+    _worked_out(experiment, history, names, profiled, FINE)
+    refined = lab().refined
+    refined[_keys(experiment, history, names, profiled)] = None
+    while len(refined) > KEPT:
+        del refined[next(iter(refined))]
+
+
+def _keys(experiment: Experiment, history: History, names: tuple[str, str], profiled: bool) -> tuple[Any, Any]:
+    """What a surface depends on, and what a map of starts does: the two coordinates themselves move freely."""
     start = template(history)
-    around = start if profiled else history.parameters[-1]
-    surface_key = ("surface", experiment.source, experiment.model, names, profiled, _numbers(around, profiled, names))
+    others = tuple(np.delete(start.to_vector(), [start.names.index(name) for name in names]).tolist())
+    held = others if profiled else tuple(history.parameters[-1].to_vector().tolist())
+    where = (experiment.source, experiment.model, names)
+    return ("surface", *where, profiled, held), ("starts", *where, experiment.max_iter, experiment.tol, others)
+
+
+def _worked_out(
+    experiment: Experiment, history: History, names: tuple[str, str], profiled: bool, grid: Grid
+) -> tuple[landscape.Surface, Any]:
+    model, X, start = history.model, history.prepared, template(history)
+    rule = {"max_iter": experiment.max_iter, "tol": experiment.tol}
 
     def make_surface() -> landscape.Surface:
-        x, y = (_reach(history, name, 61 if profiled else 161) for name in names)
-        return landscape.surface(history.model, history.prepared, around, names, x, y, profiled=profiled)
-
-    surface = kept(surface_key, make_surface)
-    key = _starts_key(experiment, start, names)
-    if surface.x.size and names[0].endswith(", x"):
-        places, sampled = kept(key, lambda: _sample(experiment, history, start, names))
-        outcome, maxima = _lettered(experiment, sampled.maxima, sampled.outcome)
-        return Map((surface_key, key, len(maxima)), surface, None, places, outcome, maxima, True)
-    fine = (key, FINE) in lab().refined
-    basins = _basins(experiment, history, start, names, FINE if fine else COARSE)
-    outcome, maxima = _lettered(experiment, basins.maxima, basins.outcome)
-    lettered = replace(basins, outcome=outcome, maxima=maxima)
-    return Map((surface_key, key, fine, len(maxima)), surface, lettered, None, outcome, maxima, fine)
-
-
-def refine(experiment: Experiment, history: History, names: tuple[str, str]) -> None:
-    """Work out the fine grid of starts, so that `map_of` finds it."""
-    start = template(history)
-    _basins(experiment, history, start, names, FINE)
-    lab().refined.add((_starts_key(experiment, start, names), FINE))
-
-
-def _numbers(parameters: GaussianMixtureParameters, profiled: bool, names: tuple[str, str]) -> tuple[float, ...]:
-    """What a surface depends on, the two coordinates themselves aside where these are all that moves freely."""
-    vector = parameters.to_vector()
-    return (
-        tuple(np.delete(vector, [parameters.names.index(name) for name in names]).tolist())
-        if profiled
-        else tuple(vector.tolist())
-    )
-
-
-def _starts_key(experiment: Experiment, start: GaussianMixtureParameters, names: tuple[str, str]) -> tuple[Any, ...]:
-    rule = experiment.max_iter, experiment.tol
-    return ("starts", experiment.source, experiment.model, rule, names, _numbers(start, True, names))
-
-
-def _basins(
-    experiment: Experiment, history: History, start: GaussianMixtureParameters, names: tuple[str, str], size: int
-) -> landscape.Basins:
-    def make() -> landscape.Basins:
+        size = grid.profile * 2 // max(2, min(model.n_components, 4)) if profiled else grid.surface  # K slows EM down
         x, y = (_reach(history, name, size) for name in names)
-        rule = {"max_iter": experiment.max_iter, "tol": experiment.tol}
-        return landscape.basins(history.model, history.prepared, start, names, x, y, **rule)
+        around = start if profiled else history.parameters[-1]
+        return landscape.surface(model, X, around, names, x, y, profiled=profiled)
 
-    found: landscape.Basins = kept((*_starts_key(experiment, start, names), size), make)
-    return found
+    def make_starts() -> Any:
+        if names[0].endswith(", x"):
+            places = history.X[np.unique(np.linspace(0, len(history.X) - 1, grid.n_points).astype(int))]
+            component = start.names.index(names[0]) // 2
+            return places, landscape.basins_at(model, X, start, component, places, **rule)
+        x, y = (_reach(history, name, grid.starts) for name in names)
+        return landscape.basins(model, X, start, names, x, y, **rule)
 
-
-def _sample(
-    experiment: Experiment, history: History, start: GaussianMixtureParameters, names: tuple[str, str]
-) -> tuple[NDArray[np.float64], Any]:
-    """Starts in 2D: the mean of one component at some of the points, and where they lead."""
-    component = start.names.index(names[0]) // 2
-    X = history.X
-    places = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), SAMPLED)).astype(int))]
-    rule = {"max_iter": experiment.max_iter, "tol": experiment.tol}
-    return places, landscape.basins_at(history.model, history.prepared, start, component, places, **rule)
+    of_surface, of_starts = _keys(experiment, history, names, profiled)
+    return kept((of_surface, grid), make_surface), kept((of_starts, grid), make_starts)
 
 
 def _reach(history: History, name: str, size: int) -> NDArray[np.float64]:
