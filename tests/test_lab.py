@@ -264,14 +264,20 @@ def test_the_answers_are_what_the_captions_promise():
         assert task.answer(evidence)[0] == option, name
 
 
-@pytest.mark.parametrize("preset", ["three-groups", "one-takes-all", "duplicates", "tiny", "waiting-times", "ring"])
+def slow(value: str) -> Any:
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "preset", ["three-groups", "duplicates", slow("one-takes-all"), slow("tiny"), slow("waiting-times"), slow("ring")]
+)
 @pytest.mark.parametrize("room", choices.ROOMS)
 def test_every_room_opens_on_data_of_every_kind(preset: str, room: str):
     app = opened(preset=preset, room=room, runs="10", squarem="1", contours="1")
     assert not app.error
 
 
-@pytest.mark.parametrize("components", ["1", "4"])
+@pytest.mark.parametrize("components", ["1", slow("4")])
 @pytest.mark.parametrize("room", choices.ROOMS)
 def test_every_room_opens_with_one_component_and_with_many(components: str, room: str):
     opened(components=components, room=room, runs="10")
