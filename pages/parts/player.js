@@ -10,6 +10,7 @@ const DOUBLE_CLICK = 320; // ms: Plotly takes two clicks within 300 for one doub
 const SETTLE_AFTER = 700; // ms of rest before Plotly's own arrays follow
 const players = new WeakMap(); // root element -> Player
 const places = new Map(); // opening -> place, so that a re-mounted player finds its way back
+let plotsMade = 0; // a number for each plot of the page
 
 // ---------------------------------------------------------------- what Python sent
 
@@ -88,6 +89,7 @@ const rgb = (bytes, point) => `rgb(${bytes[3 * point]}, ${bytes[3 * point + 1]},
 /** One figure on the page. */
 class Plot {
   constructor(Plotly, div, player) {
+    this.number = plotsMade++;
     Object.assign(this, { Plotly, div, player, drawn: new Map(), settled: new Map(), values: new Map() });
     this.observer = new ResizeObserver(() => {
       if (this.layout && (div.clientWidth !== this.layout.width || div.clientHeight !== this.layout.height)) player.redraw();
@@ -101,7 +103,8 @@ class Plot {
     clearTimeout(this.spotting);
     this.figure = figure;
     this.div.toggleAttribute("data-spots", figure.spots);
-    this.base = resolve(figure.figure.data, css).map((trace, index) => ({ uid: `t${index}`, ...trace }));
+    const own = (index) => `p${this.number}t${index}`; // Plotly names clips by it: no other on the page may have it
+    this.base = resolve(figure.figure.data, css).map((trace, index) => ({ uid: own(index), ...trace }));
     const layout = resolve(figure.figure.layout, css);
     const line = css("--st-border-color-light") || css("--st-border-color");
     const under = (theme, own) => ({ ...theme, ...own }); // the figure's own wishes win over the theme
