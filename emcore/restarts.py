@@ -329,6 +329,8 @@ def _limits(
     guide = np.arange(len(groups))  # the group whose way a group shares
     for n_steps in _STAGES:
         going = np.flatnonzero((guide == np.arange(len(groups))) & safe)
+        if not len(going):
+            break
         start = mixtures.take(going)
         top = _climb(data, start if n_steps < _LEAP_FROM else _leap(data, start, runs.model), runs.model, n_steps)
         for array, values in zip(mixtures, top.mixtures, strict=True):

@@ -293,6 +293,24 @@ def test_collapsed_and_unfinished_runs_are_classes_of_their_own():
     assert all(runs.reasons[i] for i in np.flatnonzero(found.outcome == COLLAPSED))
 
 
+@pytest.mark.parametrize(("name", "n_components"), [("duplicates", 3), ("three-blobs", 6)])
+def test_runs_that_all_leave_the_batch_on_their_way_on(name, n_components):
+    """The one run that converges, by a loose tolerance, is followed to a component too narrow for the batch."""
+    X = DATASETS[name](0).X
+    model = GaussianMixture(n_components)
+    runs = run_many(model, X, [start("random-points", model, X, 0)], tol=0.01)
+    assert runs.stopped == ("converged",)
+    assert_books_balance(X, runs, distinct(X, runs))
+
+
+def test_runs_that_all_collapse_have_no_maximum():
+    X = DATASETS["tiny"](0).X
+    model = GaussianMixture(3)
+    runs = run_many(model, X, starts_of(model, X, 10, ("random-points",)), max_iter=200)
+    found = distinct(X, runs)
+    assert set(found.outcome) == {COLLAPSED} and found.maxima == ()
+
+
 def test_known_maxima_keep_their_place():
     X, runs = runs_of("three-groups", 20)
     first = distinct(X, runs)
