@@ -258,7 +258,7 @@ STARTS: Mapping[str, Start] = MappingProxyType(
         ),
         "grand-mean": Start(
             "All at the grand mean",
-            "All components start equal, so nothing tells them apart: EM stands on a saddle and stays there.",
+            "All components start equal: nothing tells them apart.",
             False,
             _grand_mean,
         ),

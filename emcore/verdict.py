@@ -23,12 +23,14 @@ from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED, Maxima, Maximum, Runs
 from emcore.starts import STARTS
 
 OTHERS = {
-    SADDLE: "stalled where the log-likelihood still curves upwards (a saddle or a plateau)",
-    UNFINISHED: "hit the limit of iterations",
+    SADDLE: "stalled on a saddle or a plateau",
+    UNFINISHED: "stopped before the end",
     COLLAPSED: "collapsed",
 }
 
 
+LOST = {SADDLE: "to a saddle or a plateau", UNFINISHED: "nowhere before they stop", COLLAPSED: "to a collapse"}
+NAMED = 5  # maxima that a sentence tells one by one
 NO_MAXIMUM = {SADDLE: "saddle", UNFINISHED: "not finished", COLLAPSED: "collapsed"}
 
 
@@ -49,10 +51,10 @@ def outcome_label(outcome: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for a sentence: "62 %", "0.4 %", "above 99.9 %"."""
-    if share > 0.999 and share < 1:
-        return "above 99.9 %"
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
+    """A share for a sentence: "62 %", "0.4 %", "99.6 %"; only all is "100 %" and only none "0 %"."""
+    if 0 < share < 0.001 or 0.999 < share < 1:
+        return "below 0.1 %" if share < 0.5 else "above 99.9 %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.0995 or 0.99 < share < 1 else f"{100 * share:.0f} %"
 
 
 def count_of_maxima(found: Maxima) -> str:
@@ -66,8 +68,8 @@ def count_of_maxima(found: Maxima) -> str:
         text = f"None of {starts} reached a maximum."
     elif len(reached) == 1:
         index, maximum = reached[0]
-        name, height = maximum_name(index), _height(maximum)
-        text = f"{maximum.count:,} of {starts} reached one and the same maximum, {name}, at {height}."
+        which = "a maximum" if maximum.count == 1 else "one and the same maximum"
+        text = f"{maximum.count:,} of {starts} reached {which}, {maximum_name(index)}, at {_height(maximum)}."
     else:
         shown = [f"{maximum_name(i)} at {_height(maximum)} by {percent(maximum.share)}" for i, maximum in reached[:4]]
         lower = len(reached) - 4
@@ -84,13 +86,44 @@ def count_of_maxima(found: Maxima) -> str:
 def _one_run(found: Maxima) -> str:
     outcome = int(found.outcome[0])
     if outcome >= 0:
-        return f"One start reached maximum {maximum_name(outcome)}, at {_height(found.maxima[outcome])}."
+        height = _height(found.maxima[outcome])
+        return f"One start reached a maximum, at {height}: {maximum_name(outcome)} unless a higher one is found."
     return f"One start {OTHERS[outcome]}."
 
 
-def best_of(found: Maxima) -> Maximum | None:
-    """The highest maximum that one of these runs reached."""
-    return next((maximum for maximum in found.maxima if maximum.count), None)
+# Heights that differ by less than this part are equal: mirror images, or a maximum found twice.
+_EQUAL = 1e-8
+
+
+@dataclass(frozen=True)
+class Best:
+    """The highest maximum that some runs reached; several, where they are equally high.
+
+    `known` says whether none higher is known from other runs.
+    """
+
+    names: str
+    indices: tuple[int, ...]
+    count: int
+    share: float
+    known: bool
+
+
+def best_of(found: Maxima) -> Best | None:
+    """The highest that these runs reached; None if they reached no maximum."""
+    reached = [index for index, maximum in enumerate(found.maxima) if maximum.count]
+    if not reached:
+        return None
+    indices = tuple(index for index in reached if equally_high(found.maxima[index], found.maxima[reached[0]]))
+    count = sum(found.maxima[index].count for index in indices)
+    names = listed([maximum_name(index) for index in indices])
+    known = equally_high(found.maxima[0], found.maxima[reached[0]])
+    return Best(names, indices, count, count / len(found.outcome), known)
+
+
+def equally_high(one: Maximum, other: Maximum) -> bool:
+    """Whether two maxima have the same height, up to what rounding leaves of it."""
+    return abs(one.objective - other.objective) <= _EQUAL * max(abs(one.objective), 1.0)
 
 
 def restarts_needed(share: float, chance: float = 0.95) -> int | None:
@@ -103,20 +136,22 @@ def restarts_needed(share: float, chance: float = 0.95) -> int | None:
 
 
 def chance_of_the_best(found: Maxima, n_restarts: int) -> str:
-    """With what chance R restarts meet the best that these runs know, and how sure that is."""
+    """With what chance R restarts meet the best that these runs reached, and how sure that is."""
     best, n_runs = best_of(found), len(found.outcome)
+    if n_runs == 1:
+        return "One run says nothing of chances: take a random start, and more runs."
     if best is None:
         return "No run reached a maximum, so nothing can be said of the chance to reach the best."
     low, high = interval(best.count, n_runs)
     chance, worst, most = (chance_of_best(p, n_restarts) for p in (best.share, low, high))
     enough, safely = restarts_needed(best.share), restarts_needed(low)
-    name = maximum_name(found.maxima.index(best))
+    which = "the best that is known" if best.known else "the best of these runs, though a higher one is known"
+    if len(best.indices) > 1:
+        which += ", equally high"
     restarts = f"{n_restarts} restart{'' if n_restarts == 1 else 's'}"
-    sure = (
-        f"{safely:,} if p is as small as its interval allows" if safely else "more than can be said from so few starts"
-    )
+    sure = f"{safely:,} if p is as small as its interval allows" if safely else "so few starts cannot promise it"
     return (
-        f"{best.count:,} of {n_runs:,} starts reached {name}, the best that is known: p = {best.share:.3g} "
+        f"{best.count:,} of {n_runs:,} starts reached {best.names}, {which}: p = {best.share:.3g} "
         f"(95 % interval {low:.3g} to {high:.3g}). With {restarts} the chance to meet it at least once is "
         f"1 {MINUS} (1 {MINUS} p)^{n_restarts} = {percent(chance)} ({percent(worst)} to {percent(most)}). "
         f"For a chance of 95 % take {enough:,}; {sure}."
@@ -141,7 +176,6 @@ def race(
     ]
     if troubles:
         return f"Not decided. {' '.join(troubles)} {lengths}"
-    ends = [float(history.objective[-1]) for history in (first, second)]
     names = [maximum_name(outcome) for outcome in outcomes]
     if outcomes[0] == outcomes[1]:
         partner = match(second.parameters[-1], first.parameters[-1])
@@ -153,23 +187,25 @@ def race(
             f"The same maximum, {names[0]}, up to labels: log-likelihood {objective_text(first, first.n_iterations)} "
             f"and {objective_text(second, second.n_iterations)}. {labels} {lengths}"
         )
-    better = 1 if ends[0] > ends[1] else 2
+    heights = f"run 1 reached {names[0]} at {objective_text(first, first.n_iterations)}, run 2 {names[1]} at "
+    heights += f"{objective_text(second, second.n_iterations)}"
+    if equally_high(maxima[outcomes[0]], maxima[outcomes[1]]):
+        return f"Different maxima, equally high: {heights}. Neither is better. {lengths}"
+    better = 1 if outcomes[0] < outcomes[1] else 2
     difference = abs(maxima[outcomes[0]].objective - maxima[outcomes[1]].objective)
-    return (
-        f"Different maxima: run 1 reached {names[0]} at {objective_text(first, first.n_iterations)}, run 2 {names[1]} "
-        f"at {objective_text(second, second.n_iterations)}. Run {better}'s is higher, by {number(difference)} nats. "
-        f"{lengths}"
-    )
+    return f"Different maxima: {heights}. Run {better}'s maximum is higher, by {number(difference)} nats. {lengths}"
 
 
 def _trouble(who: str, history: History, outcome: int) -> str:
     if outcome == COLLAPSED:
         return f"{who} collapsed: {history.reason}"
     if outcome == UNFINISHED:
-        return f"{who} was not finished after {_iterations(history)}: raise the limit."
+        return (
+            f"{who} was stopped before its end, after {_iterations(history)}: raise the limit or lower the tolerance."
+        )
     return (
-        f"{who} stalled at {objective_text(history, history.n_iterations)}, where the log-likelihood still curves "
-        "upwards: a saddle or a plateau, no maximum."
+        f"{who} stalled at {objective_text(history, history.n_iterations)}, on a saddle or a plateau and no maximum. "
+        "A lower tolerance shows where it leads."
     )
 
 
@@ -188,6 +224,8 @@ def speed(history: History, forecast: Forecast, rate: float | None) -> str:
     `rate` is the largest eigenvalue of one EM step's Jacobian at the end (`acceleration.rate`); None after a collapse.
     """
     end = f"After {_iterations(history)} the run stands at {objective_text(history, history.n_iterations)}"
+    if history.stopped == "degenerate":
+        return f"{end}. It goes no further: {history.reason} A run that collapses has no limit to come near to."
     if history.n_iterations:
         end += f"; its last gain was {significant(history.last_gain)} nats per point"
     parts = [end + "."]
@@ -209,7 +247,8 @@ def speed(history: History, forecast: Forecast, rate: float | None) -> str:
         halving = max(1, math.ceil(math.log(0.5) / math.log(rate)))
         parts.append(
             f"Near this end one EM step leaves {rate:.4g} of the slowest error: "
-            f"about {halving:,} iteration{'' if halving == 1 else 's'} to halve it."
+            f"about {halving:,} iteration{'' if halving == 1 else 's'} to halve it. Gains shrink by its square, "
+            f"{rate * rate:.4g}."
         )
     return " ".join(parts)
 
@@ -271,11 +310,12 @@ class WayToStart:
 
 def ways_to_start(found: Mapping[str, Maxima], runs: Mapping[str, Runs]) -> tuple[WayToStart, ...]:
     """Each way to start, by its name in STARTS; the best is the highest maximum that any of them reached."""
-    best = min((int(s.outcome[s.outcome >= 0].min()) for s in found.values() if (s.outcome >= 0).any()), default=None)
+    everything = np.concatenate([sorted_out.outcome for sorted_out in found.values()])
+    best = best_of(counted(next(iter(found.values())).maxima, everything))
     rows = []
     for name, sorted_out in found.items():
         n_runs = len(sorted_out.outcome)
-        count = 0 if best is None else int(np.count_nonzero(sorted_out.outcome == best))
+        count = 0 if best is None else int(np.isin(sorted_out.outcome, best.indices).sum())
         median = float(np.median(runs[name].n_iterations))
         rows.append(WayToStart(STARTS[name].title, n_runs, count, interval(count, n_runs), median))
     return tuple(rows)
@@ -304,24 +344,24 @@ def landscape(surface: Surface, outcome: NDArray[np.int_], maxima: Sequence[Maxi
             "Surface: all other parameters are held as at the end of the run, so that a path, which moves them too, "
             "fits it only there."
         )
-    shares = [(maximum_name(i), float(np.mean(outcome == i))) for i in range(len(maxima)) if (outcome == i).any()]
-    led = [f"{percent(share)} to {name}" for name, share in shares[:4]]
-    lost = [
-        f"{percent(float(np.mean(outcome == kind)))} to {words}"
-        for kind, words in ((SADDLE, "a saddle or a plateau"), (COLLAPSED, "a collapse"))
-        if (outcome == kind).any()
-    ]
-    lost += [f"{percent(float(np.mean(outcome == UNFINISHED)))} nowhere before the limit"] * bool(
-        (outcome == UNFINISHED).any()
+    shares = sorted(
+        ((float(np.mean(outcome == i)), i) for i in range(len(maxima)) if (outcome == i).any()), reverse=True
     )
-    parts.append(f"Starts on the map lead {listed(led + lost)}.")
-    if all(re.fullmatch(r"mean \d+", name) for name in surface.names):
-        j, k = (name.removeprefix("mean ") for name in surface.names)
-        parts.append(
-            f"The dashed diagonal is where mean {j} equals mean {k}. Swapping the two components mirrors the map in it "
-            "and changes nothing. A start on it has equal components; EM cannot tell them apart, stays on this ridge "
-            "of symmetry, and stalls on a saddle."
-        )
+    led = [f"{percent(share)} to {maximum_name(i)}" for share, i in shares[:NAMED]]
+    if len(shares) > NAMED:
+        rest = len(shares) - NAMED
+        led.append(f"{percent(sum(share for share, _ in shares[NAMED:]))} to {rest} other{'' if rest == 1 else 's'}")
+    led += [
+        f"{percent(float(np.mean(outcome == kind)))} {words}" for kind, words in LOST.items() if (outcome == kind).any()
+    ]
+    parts.append(f"Starts on the map lead {listed(led)}.")
+    k_others = len(maxima[0].parameters.weights) - (1 if basins is None else 2) if maxima else 0
+    parts.append(
+        "Letters stand where means end, colours where they begin"
+        + ("; the means that the map does not show begin as in the run in the player." if k_others else ".")
+    )
+    if basins is not None and all(re.fullmatch(r"mean \d+", name) for name in surface.names):
+        parts.append(_ridge(surface.names, basins))
     if surface.masked:
         parts.append(surface.masked)
     if basins is not None and basins.n_bins:
@@ -332,3 +372,26 @@ def landscape(surface: Surface, outcome: NDArray[np.int_], maxima: Sequence[Maxi
     elif basins is not None:
         parts.append("The map of starts was computed on all points.")
     return " ".join(parts)
+
+
+def _ridge(names: tuple[str, str], basins: Basins) -> str:
+    """What the diagonal of two means is, and how starts on it and beside it end."""
+    j, k = (name.removeprefix("mean ") for name in names)
+    text = (
+        f"The dashed diagonal is where mean {j} equals mean {k}: swapping the two components mirrors the map in it. "
+        "A start on it has equal components, which EM cannot tell apart: it stays on this ridge of symmetry."
+    )
+    if basins.outcome.shape[0] != basins.outcome.shape[1]:
+        return text
+    on_it = np.diagonal(basins.outcome)
+    stalled = on_it == SADDLE
+    if stalled.all():
+        text += " All starts on it stall on a saddle."
+    elif stalled.any():
+        text += f" {percent(float(stalled.mean()))} of the starts on it stall on a saddle."
+    if (basins.outcome == SADDLE).sum() > 3 * len(on_it):
+        text += (
+            " Beside it the first gains are already below the tolerance, so that EM stops before it has left: "
+            "with a lower tolerance the band is narrower."
+        )
+    return text

@@ -85,9 +85,9 @@ def test_one_press_is_one_start_and_one_line():
     lines = app.radio(key="log line").options
     assert len(lines) == 4
     end = experiment(app).end()
-    assert f"{end.n_iterations[0]} iteration" in lines[-1]
+    assert f"{end.n_iterations[0]} iteration" in lines[0]  # the newest first
     found = distinct(first.dataset().X, experiment(app).end())
-    assert ("maximum" in lines[-1]) == (found.outcome[0] >= 0)
+    assert ("maximum" in lines[0]) == (found.outcome[0] >= 0)
 
 
 def test_a_line_of_the_log_loads_its_run_and_adds_none():
@@ -199,7 +199,7 @@ def test_a_stop_keeps_what_is_there():
     app = opened(room="many")
     laboratory = app.session_state["lab"]
     key = (choices.experiment(choices.defaults(offer=choices.LAB) | {"start-seed": 0}), 1_000)
-    laboratory.many[key] = [key[0].restarts(0, 50)]
+    laboratory.many[key] = {0: key[0].restarts(0, 50), 90: key[0].restarts(90, 10)}  # one came after the stop
     laboratory.stopped.add(key)
     press(app, "1,000 starts")
     assert "50 starts reached" in words(app)
@@ -220,12 +220,44 @@ def test_a_race_matches_the_log_and_reseeds_its_rival():
 
 def test_a_branch_runs_on_from_a_moved_mean():
     app = opened(room="race")
-    app.number_input(key="branch to").set_value(-4.0)
+    app.number_input(key=f"branch to {experiment(app).digest}").set_value(-4.0)
     press(app, "Branch off")
     values = visit(app).values
     assert values["rival"][0].start == "by-hand"
     assert values["rival"][0].rows[0][1] == -4.0
     assert "Run 1 took" in words(app)
+
+
+def test_a_branch_goes_with_its_run():
+    query = {"room": "race", "rival": "by-hand:0.5,-4,3;0.5,5,3", "branch": "3"}
+    app = opened(**query)
+    assert "from where it branched off at iteration 3" in words(app) and link(app) == query
+    press(app, "Reseed start")
+    assert visit(app).values["rival"] == () and visit(app).values["branch"] == 0
+    assert "branched off at" not in words(app)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"room": "race", "rival": "random-points:4", "branch": "900"},
+        {"room": "many", "runs": "10", "tol": "0.01"},
+        {"preset": "duplicates", "tol": "0.01"},
+        {
+            "room": "map",
+            "preset": "tiny",
+            "components": "3",
+            "start": "random-points",
+            "max-iter": "200",
+            "tol": "1e-6",
+        },
+        {"room": "many", "preset": "mirror", "runs": "100", "start": "random-points"},
+        {"room": "speed", "preset": "duplicates"},
+    ],
+    ids=str,
+)
+def test_links_that_once_broke_the_page(query: dict[str, str]):
+    opened(**query)
 
 
 def test_the_speed_room_tells_rate_and_forecast():
@@ -239,9 +271,11 @@ def test_every_question_takes_a_prediction_before_it_answers(name: str):
     task = tasks.TASKS[name]
     app = opened()
     run(app.selectbox(key="task").set_value(name))
-    assert experiment(app).source.name == task.preset
+    assert experiment(app) == choices.experiment(choices.read_link({"preset": task.preset}, choices.LAB).values)
     assert visit(app).values["room"] == task.room
-    assert task.afterwards not in words(app)
+    assert task.afterwards not in words(app) and "iteration" not in words(app).lower().replace(
+        task.question.lower(), ""
+    )
     run(app.radio(key=f"guess {name}").set_value(0))
     press(app, "Predict")
     if task.first:
@@ -251,6 +285,19 @@ def test_every_question_takes_a_prediction_before_it_answers(name: str):
     run(app.toggle(key=f"shown {name}").set_value(True))
     assert task.afterwards in words(app)
     assert link(app)["task"] == name
+    run(app.number_input(key="components").set_value(1))
+    assert task.afterwards not in words(app)
+    press(app, "Set them up again")
+    assert experiment(app).model.n_components == choices.setup(task.preset)["components"]
+
+
+def test_a_question_is_set_up_whatever_was_on_show_before():
+    app = opened()
+    for name in ("mirror", "all", "equal", "mirror", "overlap"):
+        run(app.selectbox(key="task").set_value(name))
+        usual = choices.read_link({"preset": tasks.TASKS[name].preset}, choices.LAB).values
+        assert experiment(app) == choices.experiment(usual), name
+    assert set(tasks.TASKS) == set(choices.TASK_TITLES)
 
 
 def test_the_answers_are_what_the_captions_promise():

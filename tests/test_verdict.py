@@ -44,17 +44,27 @@ def test_maxima_are_counted_in_words_and_what_is_none_is_no_maximum():
     found = sorted_out([0] * 6 + [1] * 2 + [SADDLE, COLLAPSED], [-5.0, -7.0])
     text = verdict.count_of_maxima(found)
     assert text.startswith(f"10 starts reached 2 maxima: A at {MINUS}5.00 by 60 % and B at {MINUS}7.00 by 20 %.")
-    assert "1 stalled" in text and "1 collapsed" in text and "limit" not in text
+    assert "1 stalled" in text and "1 collapsed" in text and "stopped" not in text
     assert "the same maximum, A" in verdict.count_of_maxima(sorted_out([0, 0, 0], [-5.0]))
     assert verdict.count_of_maxima(sorted_out([UNFINISHED, UNFINISHED], [])).startswith("None of 2 starts")
-    assert verdict.count_of_maxima(sorted_out([1], [-5.0, -7.0])) == (f"One start reached maximum B, at {MINUS}7.00.")
+    assert verdict.count_of_maxima(sorted_out([1], [-5.0, -7.0])) == (
+        f"One start reached a maximum, at {MINUS}7.00: B unless a higher one is found."
+    )
     assert "saddle" in verdict.count_of_maxima(sorted_out([SADDLE], []))
 
 
 def test_a_known_maximum_that_no_run_reached_is_not_the_best_of_these_runs():
     found = sorted_out([1, 1], [-5.0, -7.0])
-    assert verdict.best_of(found) is found.maxima[1]
-    assert "reached B" in verdict.chance_of_the_best(found, 3)
+    assert verdict.best_of(found).indices == (1,)
+    assert "reached B, the best of these runs, though a higher one is known" in verdict.chance_of_the_best(found, 3)
+
+
+def test_maxima_of_equal_height_are_the_best_together():
+    found = sorted_out([0, 1, 1, 2], [-5.0, -5.0 - 1e-12, -7.0])
+    best = verdict.best_of(found)
+    assert (best.names, best.indices, best.count, best.share, best.known) == ("A and B", (0, 1), 3, 0.75, True)
+    assert "reached A and B, the best that is known, equally high: p = 0.75" in verdict.chance_of_the_best(found, 3)
+    assert not verdict.equally_high(found.maxima[0], found.maxima[2])
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.95])
@@ -71,17 +81,15 @@ def test_the_chance_of_the_best_is_worked_out():
     assert "p = 0.3 " in text
     assert f"= {100 * (1 - 0.7**4):.0f} %" in text
     assert "take 9" in text  # 1 - 0.7^8 = 0.942, 1 - 0.7^9 = 0.960
-    assert "nothing can be said" in verdict.chance_of_the_best(sorted_out([SADDLE], []), 4)
+    assert "nothing can be said" in verdict.chance_of_the_best(sorted_out([SADDLE] * 2, []), 4)
+    assert "One run says nothing" in verdict.chance_of_the_best(sorted_out([0], [-5.0]), 4)
 
 
 def test_shares_in_words():
-    assert [verdict.percent(share) for share in (0.0, 0.004, 0.62, 0.9996, 1.0)] == [
-        "0 %",
-        "0.4 %",
-        "62 %",
-        "above 99.9 %",
-        "100 %",
-    ]
+    shares = (0.0, 0.0004, 0.004, 0.62, 0.9965, 0.9996, 1.0)
+    written = ["0 %", "below 0.1 %", "0.4 %", "62 %", "99.7 %", "above 99.9 %", "100 %"]
+    assert [verdict.percent(share) for share in shares] == written
+    assert verdict.percent(0.9951) == "99.5 %" and verdict.percent(0.995) != "100 %"
 
 
 def test_letters_go_on_after_z():
@@ -110,7 +118,7 @@ def by_end(better: bool) -> list[int]:
 def test_a_race_between_two_maxima():
     poorer, better = by_end(False)[0], by_end(True)[0]
     text = race(three_peaks(poorer), three_peaks(better))
-    assert text.startswith("Different maxima: run 1 reached B") and "Run 2's is higher" in text
+    assert text.startswith("Different maxima: run 1 reached B") and "Run 2's maximum is higher" in text
     (first, second), found = sorted_race(three_peaks(poorer), three_peaks(better))
     assert f"by {found.maxima[0].objective - found.maxima[1].objective:.2f} nats" in text
     assert f"Run 1 took {first.n_iterations} iterations, run 2 {second.n_iterations}" in text
@@ -128,7 +136,7 @@ def test_a_race_to_the_same_maximum_names_the_swapped_labels():
 
 def test_a_race_that_is_not_decided():
     better = by_end(True)[0]
-    assert "Not decided. Run 2 was not finished after 3 iterations" in race(
+    assert "Not decided. Run 2 was stopped before its end, after 3 iterations" in race(
         three_peaks(better), three_peaks(better, max_iter=3)
     )
     saddle = three_peaks(0, start="grand-mean")

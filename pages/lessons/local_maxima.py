@@ -29,10 +29,17 @@ st.html(outcome.CSS + lab.CSS + (outcome.PROJECTOR if values["projector"] else "
 st.title("The local-maxima lab")
 with st.container(key="intro"):
     st.markdown(
-        f"EM climbs to *a* maximum of the log-likelihood, and the start decides which. {plain(dataset.caption)}"
+        "EM climbs to *a* maximum of the log-likelihood, and the start decides which. "
+        + ("" if tasks.waiting(visit) else plain(dataset.caption))
     )
 controls.group_editor(visit)
 answer = tasks.ask(visit)
+if tasks.waiting(visit):  # the data and the start, and nothing of how it ends
+    lab.keep_log(visit, experiment)
+    controls.end(visit)
+    still = mixture_figure(experiment.history(), look=look, axes=dataset.axes, draggable="never").at(0)
+    st.plotly_chart(still, key="still", config=lab.PLOTLY, alt="The data, and the components where the run begins")
+    st.stop()
 room = controls.widget(
     "room",
     st.segmented_control,
@@ -90,7 +97,7 @@ def many_starts() -> None:
             how_many_restarts(found)
             if compare:
                 ways_to_start(dict(zip(rivals, others, strict=True)), rivals)
-    st.subheader(f"In the player: {lab.name_of(choices.beginning(values))}", anchor=False)
+    st.subheader(f"In the player: {plain(lab.name_of(choices.beginning(values)))}", anchor=False)
     run.play(visit, experiment, history, captions)
 
 
@@ -120,7 +127,7 @@ def how_many_restarts(found: Maxima) -> None:
     """1 - (1 - p)^R, with a slider for R."""
     best = verdict.best_of(found)
     st.subheader("How many restarts are enough?", anchor=False)
-    if best is None:
+    if best is None or len(found.outcome) == 1:
         st.markdown(verdict.chance_of_the_best(found, values["restarts"]))
         return
     left, right = st.columns([2, 3], gap="large")
@@ -154,12 +161,15 @@ def ways_to_start(found: dict[str, Maxima], runs: dict[str, list[Runs]]) -> None
 
 def the_map() -> None:
     """The surface with EM's path on it, and which start leads where."""
+    if reason := lab.why_no_map(history):
+        st.info(reason)
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = lab.choose_plane(visit, history)
         profiled = lab.choose_profile()
     with st.spinner("Computing the map", show_time=True):
         drawn = lab.map_of(experiment, history, names, profiled)
-    walk(drawn, lab.other_runs(visit, experiment))
+    walk(drawn, lab.other_runs(visit))
     if not drawn.fine:
         with st.spinner("Refining the map", show_time=True):
             lab.refine(experiment, history, names, profiled)
@@ -167,12 +177,12 @@ def the_map() -> None:
 
 
 @st.fragment
-def walk(drawn: lab.Map, others: tuple[History, ...]) -> None:
+def walk(drawn: lab.Map, others: tuple[Experiment, ...]) -> None:
     """The player over the map; a click begins a run there."""
     slot = st.empty()
 
     def figures() -> tuple[SteppedFigure, SteppedFigure]:
-        paths = [landscape.path(other, drawn.surface.names) for other in others]
+        paths = [landscape.path(other.history(), drawn.surface.names) for other in others]
         shared = {"paths": paths, "maxima": drawn.maxima, "axes": dataset.axes, "look": look}
         with slot, st.spinner("Drawing the map", show_time=True):
             surface = surface_figure(drawn.surface, history, basins=drawn.basins, **shared)
@@ -180,11 +190,11 @@ def walk(drawn: lab.Map, others: tuple[History, ...]) -> None:
                 return surface, basin_figure(drawn.basins, history, **shared)
             return surface, starts_figure(drawn.places, drawn.outcome, history, names=drawn.surface.names, **shared)
 
-    shown = run.follow(visit, experiment, history, captions, figures, key="map", look=(look, drawn.key, len(others)))
+    shown = run.follow(visit, experiment, history, captions, figures, key="map", look=(look, drawn.key, others))
     if shown.spot:
         lab.start_at(history, drawn.surface.names, (shown.spot.x, shown.spot.y))
     st.markdown(lab.words_of(drawn))
-    lab.start_form(history, drawn.surface.names)
+    lab.start_form(experiment.digest, history, drawn.surface.names)
 
 
 # ---- Race: two runs, one slider ---------------------------------------------------------------------------
@@ -196,7 +206,7 @@ def race() -> None:
     rival_experiment = lab.experiment_of(visit, rival)
     with st.spinner("Running EM", show_time=True):
         second = relabelled(rival_experiment.history(), history)
-    found, *_ = lab.sort_out(experiment, [experiment.end(), rival_experiment.end()])
+    (found,) = lab.sort_out(experiment, [lab.end_of(experiment), lab.end_of(rival_experiment)])
     evidence.outcome = int(found.outcome[0])
     runners(rival_experiment, second, branch, found)
 
@@ -235,18 +245,28 @@ def runners(rival_experiment: Experiment, second: History, branch: int, found: M
     if shown.drag:
         to = (shown.drag.x, shown.drag.y)[: history.parameters[0].n_features]
         lab.branch_off(visit, history, iteration, shown.drag.point, to)
-    st.markdown(verdict.race(history, second, tuple(found.outcome.tolist()), found.maxima, begins=branch))
-    lab.branch_form(visit, history, iteration)
+    raw = rival_experiment.history()
+    st.markdown(verdict.race(history, raw, tuple(found.outcome.tolist()), found.maxima, begins=branch))
+    lab.branch_form(visit, experiment.digest, history, iteration)
 
 
 # ---- Speed: how near the end is ---------------------------------------------------------------------------
 
 
-@st.fragment
 def speed() -> None:
     """Gains on a log axis, the rate, Aitken's forecast, and SQUAREM from the same start."""
-    squarem = values["squarem"]
-    measured = lab.speed_of(experiment, history)
+    squarem = controls.widget(
+        "squarem",
+        st.toggle,
+        "SQUAREM from the same start",
+        help="Two EM steps, then a leap along the line that they predict (Varadhan & Roland 2008).",
+    )
+    gains(lab.speed_of(experiment, history), squarem)
+
+
+@st.fragment
+def gains(measured: lab.Speed, squarem: bool) -> None:
+    """The player over gains and rates, and below it what they mean."""
     slot = st.empty()
 
     def figures() -> tuple[SteppedFigure, ...]:

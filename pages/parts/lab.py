@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emcore import acceleration, landscape, report, verdict
-from emcore.em import History
+from emcore.em import DegenerateFit, History
 from emcore.experiment import Experiment, kept
 from emcore.figures import style
 from emcore.models import GaussianMixtureParameters
@@ -25,9 +26,10 @@ from pages.parts.settings import MAX_LOG, Beginning, Values
 PATHS = 8  # of other runs, on the map
 SORTED = 16  # sets of runs whose maxima a visit remembers
 LISTED = 8  # maxima with a button of their own
+STOP = ":material/stop:"
 LONG = 20.0  # seconds: what takes longer asks first
 BLOCK = 50  # runs between two looks at the stop button ...
-BLOCK_SIZE = 2_000_000  # ... but not more points x components x runs than this
+BLOCK_SIZE = 500_000  # ... but not more points x components x runs than this
 KEPT = 200  # ends of single runs, and sets of many runs (a tenth of it), that a visit remembers
 
 Family = tuple[Any, Any]  # data and model: what has the same maxima
@@ -43,9 +45,10 @@ class Lab:
     ends: dict[Experiment, Runs] = field(default_factory=dict)
     known: dict[Family, tuple[Maximum, ...]] = field(default_factory=dict)
     sorted: dict[Any, tuple[Any, tuple[Maxima, ...]]] = field(default_factory=dict)  # with what its key names by id
-    many: dict[tuple[Experiment, int], list[Runs]] = field(default_factory=dict)
+    many: dict[tuple[Experiment, int], dict[int, Runs]] = field(default_factory=dict)  # blocks by their first seed
     stopped: set[tuple[Experiment, int]] = field(default_factory=set)
-    agreed: set[tuple[Experiment, int]] = field(default_factory=set)
+    agreed: set[tuple[Experiment, int, int]] = field(default_factory=set)
+    branched: Experiment | None = None  # the run that the rival branched off
     refined: dict[Any, None] = field(default_factory=dict)  # the maps whose fine grid is there
     guesses: dict[str, int] = field(default_factory=dict)  # a task's name, and the option that was predicted
 
@@ -55,6 +58,8 @@ CSS = """
 <style>
 .st-key-lab-reseed { display: grid !important; grid-template-columns: minmax(0, 1fr); gap: 1rem; }
 @media (min-width: 1300px) { .st-key-lab-reseed { grid-template-columns: minmax(0, 1fr) 19rem; } }
+@media (max-width: 1299px) { .st-key-lab-log { order: -1; } }
+@media (max-width: 480px) { .st-key-room button { padding-inline: 0.35rem; } }
 .em-mark { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 50%; margin-right: 0.45em; }
 </style>
 """
@@ -75,12 +80,28 @@ def keep_log(visit: Session, experiment: Experiment) -> None:
     if bench.opened == visit.opened and bench.family != family:
         bench.logs[bench.family] = log
         log = bench.logs.get(family, ())
+        while len(bench.logs) > KEPT // 10:
+            del bench.logs[next(iter(bench.logs))]
     bench.opened, bench.family = visit.opened, family
     log = choices.fitting_beginnings(values, log, visit.own)
     current = choices.beginning(values)
     put(log=log if current in log else (*log, current)[-MAX_LOG:])
+    _drop_what_branched(visit, experiment)
     if untouched:  # nobody chose anything: the link still stands
-        visit.link.values["log"] = values["log"]
+        visit.link.values.update({name: values[name] for name in ("log", "rival", "branch")})
+
+
+def _drop_what_branched(visit: Session, experiment: Experiment) -> None:
+    """A second run that branched off the run on show goes with it; one that no longer fits the model goes too."""
+    bench, values = lab(), visit.values
+    rival = choices.fitting_beginnings(values, values["rival"], visit.own)
+    if not values["branch"]:
+        bench.branched = None
+    elif bench.branched is None and values["branch"] <= experiment.history().n_iterations:
+        bench.branched = experiment
+    if rival != values["rival"] or (values["branch"] and bench.branched != experiment):
+        bench.branched = None
+        put(rival=(), branch=0)
 
 
 def load(beginning: Beginning) -> None:
@@ -120,6 +141,8 @@ def sort_out(experiment: Experiment, *groups: Sequence[Runs]) -> tuple[Maxima, .
     parts = tuple(tuple(map(id, parts)) for parts in groups)
     key = (family, parts, len(bench.known.get(family, ())))
     if key not in bench.sorted:
+        while len(bench.known) > KEPT:
+            del bench.known[next(iter(bench.known))]
         runs = [joined(list(parts)) for parts in groups]
         with st.spinner("Comparing the ends of the runs", show_time=True):
             found = distinct(experiment.dataset().X, joined(runs), bench.known.get(family, ()))
@@ -133,50 +156,65 @@ def sort_out(experiment: Experiment, *groups: Sequence[Runs]) -> tuple[Maxima, .
     return bench.sorted[key][1]
 
 
-def gather(experiment: Experiment, n_runs: int, name: str = "") -> list[Runs]:
-    """Many runs that differ by the seed of their start, as far as they were let run; progress is on show meanwhile."""
-    bench = lab()
-    experiment = replace(experiment, start_seed=0)
-    n_runs = n_runs if STARTS[experiment.start].random else 1
-    key = experiment, n_runs
-    done = bench.many.setdefault(key, [])
+def gather(experiment: Experiment, n_runs: int, name: str = "", together: Sequence[Experiment] = ()) -> list[Runs]:
+    """Many runs that differ by the seed of their start, as far as they were let run; progress is on show meanwhile.
+
+    `name` says which these are, and a stop holds for all experiments `together`.
+    """
+    bench, key = lab(), many_of(experiment, n_runs)
+    experiment, n_runs = key
+    done = bench.many.setdefault(key, {})
     while len(bench.many) > KEPT // 10:
         del bench.many[next(iter(bench.many))]
-    n_done = sum(len(runs) for runs in done)
+    n_done = _in_order(done)[1]
+    whose = f"{name}: " if name else ""
     if n_done < n_runs and key in bench.stopped:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{name + ': s' if name else 'S'}topped after {n_done:,} of {n_runs:,} starts.")
+            st.markdown(f"{whose}stopped after {n_done:,} of {n_runs:,} starts.".capitalize())
             st.button("Go on", key=f"go on {name}", on_click=bench.stopped.discard, args=(key,))
-        return done
-    if n_done >= n_runs:
-        return done
-    X, model = experiment.dataset().X, experiment.model
-    block = max(1, min(BLOCK, BLOCK_SIZE // (len(X) * model.n_components)))
-    bar = st.progress(n_done / n_runs)
-    button = st.empty()
-    if n_runs > 10:
-        button.button("Stop", key=f"stop {name}", on_click=bench.stopped.add, args=(key,), icon=":material/stop:")
-    while n_done < n_runs:
-        bar.progress(n_done / n_runs, f"{name + ': ' if name else ''}{n_done:,} of {n_runs:,} starts")
-        done.append(experiment.restarts(n_done, min(block, n_runs - n_done)))
-        n_done += len(done[-1])
-    bar.empty()
-    button.empty()
-    return done
+    elif n_done < n_runs:
+        block = max(1, min(BLOCK, BLOCK_SIZE // (len(experiment.dataset().X) * experiment.model.n_components)))
+        bar, button = st.progress(n_done / n_runs), st.empty()
+        if n_runs > 10:
+            all_of_them = [many_of(one, n_runs) for one in (experiment, *together)]
+            button.button("Stop", f"stop {name}", on_click=bench.stopped.update, args=(all_of_them,), icon=STOP)
+        while n_done < n_runs:
+            bar.progress(n_done / n_runs, f"{whose}{n_done:,} of {n_runs:,} starts")
+            done[n_done] = experiment.restarts(n_done, min(block, n_runs - n_done))
+            n_done = _in_order(done)[1]
+        bar.empty()
+        button.empty()
+    return _in_order(done)[0]
+
+
+def many_of(experiment: Experiment, n_runs: int) -> tuple[Experiment, int]:
+    """What names many runs: their seeds count up from 0, and where nothing is random one is all."""
+    return replace(experiment, start_seed=0), n_runs if STARTS[experiment.start].random else 1
+
+
+def _in_order(blocks: dict[int, Runs]) -> tuple[list[Runs], int]:
+    """The blocks from seed 0 on without a gap, and how many runs these are: a run that is stopped may still add one."""
+    parts: list[Runs] = []
+    n_runs = 0
+    while n_runs in blocks:
+        parts.append(blocks[n_runs])
+        n_runs += len(parts[-1])
+    return parts, n_runs
 
 
 def seconds(history: History, n_runs: int) -> float:
     """About how long so many runs like this one take, from the work that one of them is."""
     work = history.n_samples * history.model.n_components * (history.n_iterations + 10)
-    return 4e-9 * n_runs * work
+    return 8e-9 * n_runs * work
 
 
 def may_run(experiment: Experiment, history: History, n_runs: int, n_ways: int) -> bool:
     """Whether so many runs, for so many ways to start, may begin: what takes long asks first."""
-    key = replace(experiment, start_seed=0), n_runs
+    key = (*many_of(experiment, n_runs), n_ways)
     bench = lab()
     needed = n_ways * seconds(history, n_runs)
-    if needed < LONG or key in bench.agreed or bench.many.get(key):
+    done = _in_order(bench.many.get(key[:2], {}))[1] >= n_runs or (n_ways == 1 and key[:2] in bench.many)
+    if needed < LONG or key in bench.agreed or (done and n_ways == 1):
         return True
     st.warning(
         f"{n_ways * n_runs:,} runs on {history.n_samples:,} points take about {_duration(needed)}. "
@@ -220,14 +258,14 @@ def log_lines(visit: Session, found: Maxima) -> None:
         lines.append(f"**{report.number(float(end.objective[0]))}** · {verdict.outcome_name(where)} · {iterations}")
         why.append(end.reasons[0])
     names = [name_of(beginning) + (f". {reason}" if reason else "") for beginning, reason in zip(log, why, strict=True)]
-    now = log.index(choices.beginning(visit.values))
-    with st.container(height=320, border=True):
-        st.session_state["log line"] = now
+    newest_first = range(len(log) - 1, -1, -1)
+    with st.container(height=320 if len(log) > 4 else "content", border=True):
+        st.session_state["log line"] = log.index(choices.beginning(visit.values))
         st.radio(
             "Runs so far: choose one to load it",
-            range(len(log)),
+            newest_first,
             format_func=lines.__getitem__,
-            captions=names,
+            captions=[names[index] for index in newest_first],
             key="log line",
             on_change=lambda: load(log[st.session_state["log line"]]),
         )
@@ -261,12 +299,10 @@ def choose_number(experiment: Experiment) -> int:
 
 
 def gather_all_starts(experiment: Experiment, n_runs: int) -> dict[str, list[Runs]]:
-    """As many runs for each way to start that needs no numbers."""
-    return {
-        name: gather(replace(experiment, start=name, by_hand=None), n_runs, start.title)
-        for name, start in STARTS.items()
-        if name != "by-hand"
-    }
+    """As many runs for each way to start that needs no numbers; those of which there are any."""
+    ways = {name: replace(experiment, start=name, by_hand=None) for name in STARTS if name != "by-hand"}
+    runs = {name: gather(way, n_runs, STARTS[name].title, list(ways.values())) for name, way in ways.items()}
+    return {name: parts for name, parts in runs.items() if parts}
 
 
 def together(parts: Sequence[Runs]) -> Runs:
@@ -277,7 +313,10 @@ def together(parts: Sequence[Runs]) -> Runs:
 def load_chosen(visit: Session, chosen: Any, experiment: Experiment) -> None:
     """A dot of the strip was chosen: its run goes into the player, once."""
     points = chosen["selection"]["points"]
-    picked = points[0].get("customdata") if points else None
+    if not points:
+        visit.dot = None
+        return
+    picked = points[0].get("customdata")
     index = picked[0] if isinstance(picked, list) and picked else picked
     if not isinstance(index, int | float) or not 0 <= index < visit.values["runs"]:
         return
@@ -394,7 +433,7 @@ def branch_off(visit: Session, history: History, iteration: int, component: int,
     st.rerun()
 
 
-def branch_form(visit: Session, history: History, iteration: int) -> None:
+def branch_form(visit: Session, run: str, history: History, iteration: int) -> None:
     """The same as a drag, by numbers: for the keyboard, and for phones."""
     parameters = history.parameters[iteration]
     with st.expander(f"Branch off at iteration {iteration}: move a mean and run on from there"):
@@ -403,7 +442,7 @@ def branch_form(visit: Session, history: History, iteration: int) -> None:
             component = st.number_input("Component", 1, parameters.n_components, 1, key="branch component")
             axes = [""] if parameters.n_features == 1 else [" x", " y"]
             to = tuple(
-                st.number_input(f"To{axis}", -1e9, 1e9, float(f"{place:.4g}"), key=f"branch to{axis}", format="%g")
+                st.number_input(f"To{axis}", value=float(f"{place:.4g}"), key=f"branch to{axis} {run}", format="%g")
                 for axis, place in zip(axes, parameters.means[0], strict=True)
             )
             if st.form_submit_button("Branch off"):
@@ -429,7 +468,8 @@ def speed_of(experiment: Experiment, history: History) -> Speed:
         forecast = acceleration.aitken(history)
         rate = None
         if history.stopped != "degenerate":
-            rate = acceleration.rate(history.model, history.prepared, history.parameters[-1])
+            with suppress(DegenerateFit, ValueError, np.linalg.LinAlgError):  # too near to a collapse to tell
+                rate = acceleration.rate(history.model, history.prepared, history.parameters[-1])
         accelerated = acceleration.squarem(
             history.model, history.prepared, history.parameters[0], max_iter=experiment.max_iter, tol=experiment.tol
         )
@@ -542,7 +582,8 @@ def map_of(experiment: Experiment, history: History, names: tuple[str, str], pro
         places, reached = led
         outcome, maxima = _lettered(experiment, reached.maxima, reached.outcome)
         basins = None
-    return Map((keys, fine, len(maxima)), surface, basins, places, outcome, maxima, fine)
+    heights = tuple(maximum.objective for maximum in maxima)
+    return Map((keys, fine, heights), surface, basins, places, outcome, maxima, fine)
 
 
 def refine(experiment: Experiment, history: History, names: tuple[str, str], profiled: bool) -> None:
@@ -578,9 +619,11 @@ def _worked_out(
     def make_starts() -> Any:
         if names[0].endswith(", x"):
             places = history.X[np.unique(np.linspace(0, len(history.X) - 1, grid.n_points).astype(int))]
+            places.flags.writeable = False
             component = start.names.index(names[0]) // 2
             return places, landscape.basins_at(model, X, start, component, places, **rule)
-        x, y = (_reach(history, name, grid.starts) for name in names)
+        size = grid.starts if model.n_components <= 2 else min(grid.starts, 61)
+        x, y = (_reach(history, name, size) for name in names)
         return landscape.basins(model, X, start, names, x, y, **rule)
 
     of_surface, of_starts = _keys(experiment, history, names, profiled)
@@ -606,19 +649,27 @@ def _lettered(
     if not maxima:
         return outcome, ()
     family = (experiment.source, experiment.model)
-    key = (family, id(maxima))
     bench = lab()
+    key = (family, id(maxima), len(bench.known.get(family, ())))
     if key not in bench.sorted:
         bench.sorted[key] = maxima, sort_out(experiment, [verdict.at_maxima(experiment.model, maxima)])
     (found,) = bench.sorted[key][1]
+    bench.sorted[family, id(maxima), len(found.maxima)] = bench.sorted[key]
     index = np.append(found.outcome, [0, 0, 0])  # the codes of what is no maximum count from the end: they stay
     return np.where(outcome >= 0, index[outcome], outcome), found.maxima
 
 
-def other_runs(visit: Session, experiment: Experiment) -> tuple[History, ...]:
+def other_runs(visit: Session) -> tuple[Experiment, ...]:
     """The latest other runs of the log, for their paths."""
     others = [one for one in visit.values["log"] if one != choices.beginning(visit.values)]
-    return tuple(experiment_of(visit, one).history() for one in others[-PATHS:])
+    return tuple(experiment_of(visit, one) for one in others[-PATHS:])
+
+
+def why_no_map(history: History) -> str:
+    """Why these data have no map, or ""."""
+    if history.prepared.sds.all():
+        return ""
+    return "The points do not vary along every axis, so that the log-likelihood has no maximum, and there is no map."
 
 
 def words_of(drawn: Map) -> str:
@@ -640,7 +691,7 @@ def start_at(history: History, names: tuple[str, str], to: tuple[float, float]) 
     controls.start_by_hand(rows)
 
 
-def start_form(history: History, names: tuple[str, str]) -> None:
+def start_form(run: str, history: History, names: tuple[str, str]) -> None:
     """The same as a click on the map, by numbers: for the keyboard, and for phones."""
     start = template(history)
     vector = start.to_vector()
@@ -648,7 +699,7 @@ def start_form(history: History, names: tuple[str, str]) -> None:
     row = st.expander("Begin a run by numbers").form("start at", border=False)
     with row, st.container(horizontal=True, vertical_alignment="bottom"):
         to = tuple(
-            st.number_input(name, -1e9, 1e9, value, key=f"to {name}", format="%g")
+            st.number_input(name, value=value, key=f"to {name} {run}", format="%g")
             for name, value in zip(names, now, strict=True)
         )
         if st.form_submit_button("Run from there"):

@@ -61,7 +61,10 @@ def rests(visit: Session, experiment: Experiment, shown: PlayerReport) -> None:
     visit.rested = experiment, shown.position
     if shown.half_steps != visit.half_steps:
         visit.half_steps = shown.half_steps
-        st.rerun(scope="fragment")
+        try:
+            st.rerun(scope="fragment")
+        except st.errors.StreamlitAPIException:  # the switch was pressed while the whole script ran
+            st.rerun()
 
 
 @st.fragment

@@ -56,7 +56,7 @@ class Setting:
 def _one_of(options: Mapping[str, Any]) -> Setting:
     def parse(text: str) -> str:
         if text not in options:
-            raise ValueError(f"one of {', '.join(options)}")
+            raise ValueError(f"one of {', '.join(filter(None, options))}")
         return text
 
     return Setting(parse)
@@ -332,14 +332,26 @@ def is_foreign(name: str) -> bool:
 
 
 def rows_of(parameters: GaussianMixtureParameters | ByHand) -> Rows:
-    """The rows (weight, means, sds, correlation) that set these parameters, to 6 digits and within BOUNDS."""
+    """The rows (weight, means, sds, correlation) that set these parameters, to 6 digits and within BOUNDS.
+
+    Far from 0 a mean has more digits, down to a ten-thousandth of its component's sd.
+    """
     if isinstance(parameters, ByHand):
         parameters = GaussianMixtureParameters(parameters.weights, parameters.means, parameters.covariances)
     columns = parameters.columns()
-    return tuple(
-        tuple(_within(name, float(f"{values[k]:.6g}")) for name, values in columns.items())
-        for k in range(parameters.n_components)
-    )
+
+    def cell(name: str, k: int) -> float:
+        value = columns[name][k]
+        digits = _digits(value, columns["sd" + name[4:]][k]) if name.startswith("mean") else 6
+        return _within(name, float(f"{value:.{digits}g}"))
+
+    return tuple(tuple(cell(name, k) for name in columns) for k in range(parameters.n_components))
+
+
+def _digits(value: float, sd: float) -> int:
+    """Significant digits that show a mean to a ten-thousandth of its component's sd, at least 6."""
+    ratio = abs(value) / sd
+    return 6 if ratio < 100 else min(4 + math.ceil(math.log10(ratio)), 16)
 
 
 def _within(column: str, value: float) -> float:
@@ -435,6 +447,14 @@ def defaults(data: str = "preset", preset: str = "", offer: Offer = PLAYGROUND) 
     }
 
 
+TASK_TITLES = {
+    "rivals": "Three peaks, two components",
+    "surplus": "One component too many",
+    "equal": "Equal means",
+    "mirror": "A symmetric start",
+    "all": "A second component at the edge",
+    "overlap": "Two groups that look like one",
+}
 ROOMS = {"reseed": "Reseed", "many": "Many starts", "map": "Map", "race": "Race", "speed": "Speed"}
 RUN_NUMBERS = (10, 100, 1_000)
 MAX_LOG = 40
@@ -463,7 +483,7 @@ def _plane() -> Setting:
 LAB = Offer(
     preset="three-peaks",
     own={
-        "task": _text(20),
+        "task": _one_of({"": "", **TASK_TITLES}),
         "room": _one_of(ROOMS),
         "log": _beginnings(MAX_LOG),
         "runs": _one_of_numbers(0, *RUN_NUMBERS),

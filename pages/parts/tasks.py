@@ -15,7 +15,7 @@ import streamlit as st
 
 from emcore import verdict
 from emcore.em import History
-from emcore.report import number
+from emcore.report import ROUNDING, number, significant
 from emcore.restarts import Maxima
 from pages.parts import controls, lab
 from pages.parts import settings as choices
@@ -42,7 +42,6 @@ class Task:
     `answer` returns None, with `first` saying what to do, as long as the runs that it needs are not there.
     """
 
-    title: str
     preset: str
     room: str
     question: str
@@ -64,9 +63,10 @@ def _means_apart(evidence: Evidence) -> Answer | None:
     moved = float(np.abs(end.means - start.means).max() / end.sds.max())
     apart = float(np.ptp(end.means, axis=0).max() / end.sds.max())
     right = 1 if moved < 0.05 else 0 if apart > 0.5 else 2
+    how_far = f"one has moved by {number(moved)} sds" if moved > ROUNDING else "none has moved"
     return right, (
-        f"After {evidence.history.n_iterations} iterations the means lie {number(apart)} sds apart, and none has moved "
-        f"by more than {number(moved)} sds. {_ended(evidence)}"
+        f"After {_count(evidence.history.n_iterations)} the means lie {number(apart)} sds apart, and "
+        f"{how_far}. {_ended(evidence)}"
     )
 
 
@@ -84,15 +84,19 @@ def _which_merger(evidence: Evidence) -> Answer | None:
 def _second_weight(evidence: Evidence) -> Answer | None:
     weight = float(evidence.history.parameters[-1].weights[1])
     return (0 if weight < 0.05 else 1 if weight < 0.3 else 2), (
-        f"Component 2 ends with weight {number(weight, 3)}, after {evidence.history.n_iterations} iterations."
+        f"Component 2 ends with weight {number(weight, 3)}, after {_count(evidence.history.n_iterations)}."
     )
 
 
 def _iterations(evidence: Evidence) -> Answer | None:
     n = evidence.history.n_iterations
     return (0 if n < 30 else 1 if n <= 100 else 2), (
-        f"The run took {n} iterations, and its last one still gained {evidence.history.last_gain:.2g} nats per point."
+        f"The run took {_count(n)}; its last one gained {significant(evidence.history.last_gain)} nats per point."
     )
+
+
+def _count(n_iterations: int) -> str:
+    return f"{n_iterations} iteration{'' if n_iterations == 1 else 's'}"
 
 
 def _ended(evidence: Evidence) -> str:
@@ -102,7 +106,6 @@ def _ended(evidence: Evidence) -> str:
 TASKS: Mapping[str, Task] = MappingProxyType(
     {
         "rivals": Task(
-            "Three peaks, two components",
             "three-peaks",
             "many",
             "Two components must share three peaks. At how many different maxima will a hundred random starts end?",
@@ -112,17 +115,15 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             "The middle peak can go with either neighbour: both mergers are maxima, and a start decides by its side.",
         ),
         "surplus": Task(
-            "One component too many",
             "twenty-forty-three",
             "many",
             "Two groups, three components. At how many different maxima will a hundred random starts end?",
             ("One", "Two", "Three", "Four or more"),
             _number_of_maxima,
             "Run 100 starts, or 1,000, in the room Many starts.",
-            "The third component finds something to do in several places, and each of them is a maximum.",
+            "The third component finds something to do in more than one place, and each of them is a maximum.",
         ),
         "equal": Task(
-            "Equal means",
             "twenty-forty-equal",
             "reseed",
             "Two groups, and both means begin at the grand mean. Where will they be after the run?",
@@ -133,7 +134,6 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             "maximum. Reseed, and any difference is enough to leave it.",
         ),
         "mirror": Task(
-            "A symmetric start",
             "mirror",
             "map",
             "Data and start are mirror images. With which outer peak will the middle one be merged?",
@@ -144,7 +144,6 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             "Click beside the ridge on the map: the smallest difference decides.",
         ),
         "all": Task(
-            "One component takes all",
             "one-takes-all",
             "reseed",
             "One group, two components; the second begins at its edge with weight 0.5. With what weight will it end?",
@@ -154,7 +153,6 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             "A second component that only fits the edge of a group is a maximum too, and a poor one to report.",
         ),
         "overlap": Task(
-            "Heavy overlap",
             "heavy-overlap",
             "speed",
             "Two groups that look like one. How many iterations until the gain falls below the tolerance?",
@@ -170,17 +168,14 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 
 def ask(visit: Session) -> Any:
     """The question that was chosen, and its prediction. Returns the place for its answer, None where there is none."""
-    chosen = visit.values["task"]
-    if chosen not in ("", *TASKS):
-        controls.put(task="")
     with st.container(key="lab-task", border=True):
         name = controls.widget(
             "task",
             st.selectbox,
             "A question to predict first",
             ["", *TASKS],
-            format_func=lambda key: TASKS[key].title if key else "None: explore",
-            on_change=_chosen,
+            format_func=lambda key: choices.TASK_TITLES[key] if key else "None: explore",
+            on_change=_set_up,
         )
         if not name:
             return None
@@ -201,6 +196,11 @@ def ask(visit: Session) -> Any:
         return st.container()
 
 
+def waiting(visit: Session) -> bool:
+    """Whether a question stands that has no prediction yet: until then the page must not tell its answer."""
+    return bool(visit.values["task"]) and visit.values["task"] not in lab.lab().guesses
+
+
 def reveal(place: Any, visit: Session, evidence: Evidence) -> None:
     """What the runs on show say to the question, beside what was predicted."""
     name = visit.values["task"]
@@ -208,23 +208,35 @@ def reveal(place: Any, visit: Session, evidence: Evidence) -> None:
         return
     task = TASKS[name]
     with place:
-        if visit.values["data"] != "preset" or visit.values["preset"] != task.preset:
-            st.caption("The data have been changed: choose the question again to set it up.")
+        if not _is_set_up(visit, task):
+            st.markdown("The data, the model or the start are no longer those of the question.")
+            st.button("Set them up again", on_click=_set_up)
             return
         found = task.answer(evidence)
         if found is None:
-            st.markdown(f"{task.first}")
+            st.markdown(task.first)
             return
         if not st.toggle("Show what the run says", key=f"shown {name}"):
             return
         right, text = found
         guess = lab.lab().guesses[name]
-        verdict_words = "as you predicted" if guess == right else f"you predicted: {task.options[guess].lower()}"
-        st.markdown(f"**{task.options[right]}** ({verdict_words}). {plain(text)} {task.afterwards}")
+        beside = "as you predicted" if guess == right else f"you predicted: {task.options[guess].lower()}"
+        st.markdown(f"**{task.options[right]}** ({beside}). {plain(text)} {task.afterwards}")
 
 
-def _chosen() -> None:
-    name = st.session_state["task"]
+def _is_set_up(visit: Session, task: Task) -> bool:
+    """Whether what the question asks about is on show; where many starts answer, any of them may be in the player."""
+    wanted = {"data": "preset", "preset": task.preset, "data-seed": 0, **choices.setup(task.preset)}
+    if task.first:
+        del wanted["start-seed"]
+    return all(visit.values[name] == value for name, value in wanted.items())
+
+
+def _set_up() -> None:
+    visit = controls.session()
+    name = visit.values["task"] = st.session_state["task"]
     if name:
         task = TASKS[name]
-        controls.put(task=name, data="preset", preset=task.preset, room=task.room, runs=0, **choices.setup(task.preset))
+        set_up = {"data": "preset", "preset": task.preset, "data-seed": 0, **choices.setup(task.preset)}
+        controls.put(**set_up, room=task.room, runs=0)
+        visit.editor += 1  # the tables of the start before are not this one's
