@@ -291,6 +291,12 @@ def test_every_question_takes_a_prediction_before_it_answers(name: str):
     assert experiment(app).model.n_components == choices.setup(task.preset)["components"]
 
 
+def test_a_link_to_a_question_alone_offers_its_data():
+    app = opened(task="mirror")
+    press(app, "Set up its data and its start")
+    assert experiment(app).source.name == "mirror" and app.radio(key="guess mirror").options
+
+
 def test_a_question_is_set_up_whatever_was_on_show_before():
     app = opened()
     for name in ("mirror", "all", "equal", "mirror", "overlap"):

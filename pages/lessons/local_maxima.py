@@ -97,7 +97,7 @@ def many_starts() -> None:
             how_many_restarts(found)
             if compare:
                 ways_to_start(dict(zip(rivals, others, strict=True)), rivals)
-    st.subheader(f"In the player: {plain(lab.name_of(choices.beginning(values)))}", anchor=False)
+    st.subheader(f"In the player below: {plain(lab.name_of(choices.beginning(values)))}", anchor=False)
     run.play(visit, experiment, history, captions)
 
 

@@ -181,6 +181,9 @@ def ask(visit: Session) -> Any:
             return None
         task, guesses = TASKS[name], lab.lab().guesses
         st.markdown(f"**{task.question}**")
+        if name not in guesses and not _is_set_up(visit, task):
+            st.button("Set up its data and its start", on_click=_set_up)
+            return None
         guess = st.radio(
             "Your prediction",
             range(len(task.options)),
