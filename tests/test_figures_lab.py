@@ -246,6 +246,75 @@ def test_equal_ends_lie_together_in_a_pile():
     assert max(a.y) <= min(unfinished.y)
 
 
+def letters(figure):
+    """Where each letter stands: name -> (x, y)."""
+    return {note.text[3:-4]: (note.x, note.y) for note in figure.layout.annotations if note.text.startswith("<b>")}
+
+
+EQUAL_HEIGHTS = ((0, -800.0, 40), (1, -800.0 - 1e-11, 30), (-2, -800.0, 20))
+
+
+@pytest.mark.parametrize("groups", [TO_SCALE, CLOSE, EQUAL_HEIGHTS])
+def test_each_letter_stands_on_the_pile_of_its_own_runs_and_under_no_others(groups):
+    figure = strip_figure(*ends(*groups))
+    at = letters(figure)
+    assert set(at) == {verdict.maximum_name(code) for code, *_ in groups if code >= 0}
+    room = 0.06 * figure.layout.yaxis.range[1]  # what the letter takes
+    for dots, (code, *_) in zip(figure.data, groups, strict=True):
+        for name, (x, y) in at.items():
+            here = np.array(dots.y)[np.abs(np.array(dots.x) - x) < 0.07]
+            if name == verdict.outcome_label(code):
+                assert here.max() < y < here.max() + 2
+                assert np.mean(dots.x) == pytest.approx(x, abs=0.02)
+            else:
+                assert all(here > y + room) or all(here < y - room)
+
+
+def test_runs_that_stop_well_below_their_maximum_keep_their_height_and_their_letter():
+    runs, maxima = ends((0, -500, 5), (1, -510, 3), (2, -520, 2))
+    runs = replace(runs, objective=runs.objective - np.repeat([0.0, 7.0, 6.0], [5, 3, 2]))
+    figure = strip_figure(runs, maxima)
+    a, b, c = figure.data
+    at = letters(figure)
+    for name, dots in zip("ABC", (a, b, c), strict=True):
+        assert at[name][0] == pytest.approx(np.mean(dots.x)) and at[name][1] > max(dots.y)
+    assert np.mean(a.x) == 1 and np.mean(c.x) == 0
+    assert np.mean(b.x) < 1 - 10 / 26  # a run to B, but not at B's height
+
+
+def test_runs_that_are_not_finished_at_the_height_of_a_maximum_stand_apart_from_its_runs():
+    figure = strip_figure(*ends((0, -800, 20), (1, -850, 20), (-2, -850.01, 10), (-1, -850, 5)))
+    _, b, saddles, unfinished = figure.data
+    x, y = letters(figure)["B"]
+    assert x == pytest.approx(np.mean(b.x)) and max(b.y) < y < min(saddles.y) - 1
+    assert max(saddles.y) < min(unfinished.y) - 1
+
+
+@pytest.mark.parametrize("heights", [(-800, -830, -870), (-800, -810, -870), tuple(-800 - 3.0**k for k in range(8))])
+def test_every_maximum_has_a_tick_with_its_height(heights):
+    figure = strip_figure(*ends(*((code, height, 4) for code, height in enumerate(heights))))
+    at = letters(figure)
+    ticks = dict(zip(figure.layout.xaxis.tickvals, figure.layout.xaxis.ticktext, strict=True))
+    assert len(ticks) == len(heights)
+    for code, height in enumerate(heights):
+        place = min(ticks, key=lambda tick: abs(tick - at[verdict.maximum_name(code)][0]))
+        assert ticks[place].removeprefix("<br>") == number(height, 2)
+    places = np.sort(list(ticks)) / np.ptp(figure.layout.xaxis.range)
+    upright = figure.layout.xaxis.tickangle == -90
+    in_rows = len({text.startswith("<br>") for text in ticks.values()})
+    assert np.min(places[in_rows:] - places[:-in_rows]) > (0.05 if upright else 0.26)
+
+
+@pytest.mark.parametrize("groups", [((0, -800, 5), (-3, 0, 995)), ((0, -800, 500), (1, -801, 400), (-3, 0, 100))])
+def test_dots_do_not_overlap_on_a_tablet(groups):
+    figure = strip_figure(*ends(*groups))
+    width = 560 / np.ptp(figure.layout.xaxis.range)
+    for dots in figure.data:
+        columns = np.unique(np.round(dots.x, 9))
+        step = np.diff(columns).min() * (2 if len(dots.x) > len(columns) > 1 and len(set(dots.y)) > 1 else 1)
+        assert dots.marker.size <= max(width * step, 2.5) + 1e-9
+
+
 def test_nothing_but_collapses_and_more_maxima_than_signs():
     lost = strip_figure(*ends((-3, 0.0, 4)))
     assert [dots.name for dots in lost.data] == ["Collapsed (4)"]

@@ -23,9 +23,13 @@ from emcore.verdict import WayToStart, maximum_name, outcome_name
 MAX_PORTRAITS: Final = 6
 PORTRAIT_POINTS: Final = 500
 CLOSEST: Final = 0.14  # of the axis: what two maxima must lie apart to be told apart
+NEAR: Final = 0.01  # of all heights: a run this little below its maximum stands at it
+EQUAL: Final = 1e-9  # of the size of heights: what differs less has one place
 TICK_ROOM: Final = 0.27  # of the picture: what the number below a tick takes on a phone
-COLLAPSED_AT: Final = -0.2  # of the axis: the lane of runs without a comparable height
+UPRIGHT_ROOM: Final = 0.055  # the same of a number that is turned upright
+LANE_AT: Final = -0.1  # of the axis: where the lane of runs without a comparable height begins
 PILE_ROWS: Final = 30.0  # of dots, that fit above each other
+LETTER_ROOM: Final = 0.1  # of the picture's height, between two piles that stand above each other
 MAX_RESTARTS: Final = 1000
 ENOUGH: Final = 0.99  # where the curve of chances may end
 
@@ -34,7 +38,9 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
     """A dot for each run at its final log-likelihood, piled up where many end alike.
 
     The axis is to scale as long as all maxima can be told apart on it. Else it is stretched between those that lie
-    closest, and says so. Collapsed runs have no comparable height and stand in a lane at the left.
+    closest, and says so. Runs that end at one height but not alike are piled above each other with a gap, so that each
+    letter stands on the runs of its own maximum. Collapsed runs have no comparable height and stand in a lane at the
+    left.
 
     Parameters
     ----------
@@ -63,14 +69,11 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
     level = outcome != COLLAPSED
     anchors = _anchors(objective[level], outcome[level], maxima)
     scale = _Scale.of(anchors)
-    place = np.where(level, scale.place(np.where(level, objective, anchors[0])), COLLAPSED_AT)
-    width = scale.pile_width
-    x, y, rows = _piles(place, scale.slots(width), width, outcome, objective)
-    if not level.all():
-        x[~level], y[~level], more = _pile(COLLAPSED_AT, min(width, 0.14), int((~level).sum()), rows)
-        rows = max(rows, more)
+    piles = _Piles.of(_heights_shown(objective, outcome, maxima, scale), outcome, objective, scale)
+    margin = 0.6 * scale.pile_width + 0.04
+    low, high = (piles.lane[0] - 0.03 if piles.lane else -margin), 1 + margin
     digits = _digits(np.array([maximum.objective for maximum in maxima.maxima]))
-    size = float(np.clip((look.height - 140) / rows, 3.5, 11.0))
+    size = float(np.clip(min((look.height - 140) / piles.rows, 560 * piles.step / (high - low)), 2.5, 11.0))
     traces = []
     for code in style.groups(outcome):
         here = style.grouped(outcome) == code
@@ -82,8 +85,8 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
             {
                 "type": "scatter",
                 "name": f"{name} ({int(here.sum()):,})",
-                "x": x[here],
-                "y": y[here],
+                "x": piles.x[here],
+                "y": piles.y[here],
                 "mode": "markers",
                 "marker": {
                     "size": size * (0.85 if symbol.endswith("open") else 1.0),  # an edge makes it larger
@@ -101,10 +104,7 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
                 "hovertemplate": "%{text}<extra></extra>",
             }
         )
-    collapsed = not level.all()
-    margin = 0.6 * width + 0.04
-    low, high = (COLLAPSED_AT - 0.1 if collapsed else -margin), 1 + margin
-    ticks = scale.ticks(digits, TICK_ROOM * (high - low))
+    ticks = scale.ticks(digits, high - low)
     layout = style.layout(
         look,
         x_title="Final log-likelihood (nats)",
@@ -112,23 +112,23 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
         revision=f"{n_runs} {anchors}",
         xaxis={
             "range": (low, high),
-            "tickvals": [place for place, _ in ticks],
-            "ticktext": [text for _, text in ticks],
-            "tickangle": 0,
+            "tickvals": [place for place, _ in ticks.labels],
+            "ticktext": [text for _, text in ticks.labels],
+            "tickangle": -90 if ticks.upright else 0,
             "showgrid": False,
         },
         yaxis={
-            "range": (-0.8, max(rows, 8.0) * 1.18),
+            "range": (-0.8, max(piles.rows, 8.0) * 1.18),
             "visible": False,
             "fixedrange": True,
         },
         margin={"l": 12, "r": 12, "t": 12, "b": 48},
         showlegend=True,
-        annotations=_letters(maxima, outcome, x, y, rows, scale, look),
+        annotations=_letters(piles, look),
     )
-    if collapsed:
-        layout["shapes"] = [_lane(COLLAPSED_AT / 2, look)]
-        layout["annotations"].append(_lane_title(float(y[~level].max()), look))
+    if piles.lane:
+        layout["shapes"] = [_lane(LANE_AT, look)]
+        layout["annotations"].append(_lane_title(sum(piles.lane) / 2, float(piles.y[~level].max()), look))
     if not scale.to_scale:
         layout["xaxis"]["title"]["text"] += "<br>in their order, not to scale"
     return go.Figure({"data": traces, "layout": layout})
@@ -412,26 +412,38 @@ class _Scale:
         """How wide a pile of dots may be, so that neighbours do not touch."""
         return float(min(0.3, 0.8 * np.diff(self.places).min())) if len(self.places) > 1 else 0.5
 
-    def place(self, heights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where heights lie, rounding included."""
-        places: NDArray[np.float64] = np.interp(heights, self.anchors, self.places)
-        return places
-
-    def slots(self, width: float) -> NDArray[np.float64]:
+    def slots(self) -> NDArray[np.float64]:
         """The middles of all piles: the anchors, and between them as many as there is room for."""
         slots = [self.places[:1]]
         for left, right in zip(self.places[:-1], self.places[1:], strict=True):
-            n = max(int((right - left) / (1.15 * width)), 1)
+            n = max(int((right - left) / (1.15 * self.pile_width)), 1)
             slots.append(left + (right - left) * np.arange(1, n + 1) / n)
         return np.concatenate(slots)
 
-    def ticks(self, digits: int, room: float) -> list[tuple[float, str]]:
-        """Places and numbers of the anchors that have room, the highest first."""
-        ticks: list[tuple[float, str]] = []
-        for height, place in zip(self.anchors[::-1].tolist(), self.places[::-1].tolist(), strict=True):
-            if not ticks or ticks[-1][0] - place >= room:
-                ticks.append((place, _height(height, digits)))
-        return ticks
+    def ticks(self, digits: int, span: float) -> _Ticks:
+        """A number for every anchor: side by side if there is room, else in two rows, else upright."""
+        texts = [_height(height, digits) for height in self.anchors.tolist()]
+        places = self.places.tolist()
+        for n_rows in (1, 2):
+            apart = [right - left for left, right in zip(places, places[n_rows:], strict=False)]
+            if min(apart, default=span) >= TICK_ROOM * span:
+                # the highest is in the first row, beside the axis
+                lower = [(len(places) - 1 - i) % n_rows for i in range(len(places))]
+                labels = [(place, "<br>" * row + text) for place, text, row in zip(places, texts, lower, strict=True)]
+                return _Ticks(labels[::-1], upright=False)
+        labels = []
+        for place, text in zip(places[::-1], texts[::-1], strict=True):
+            if not labels or labels[-1][0] - place >= UPRIGHT_ROOM * span:
+                labels.append((place, text))
+        return _Ticks(labels, upright=True)
+
+
+@dataclass(frozen=True)
+class _Ticks:
+    """Places and their numbers, the highest first."""
+
+    labels: list[tuple[float, str]]
+    upright: bool
 
 
 def _anchors(objective: NDArray[np.float64], outcome: NDArray[np.int_], maxima: Maxima) -> NDArray[np.float64]:
@@ -440,52 +452,105 @@ def _anchors(objective: NDArray[np.float64], outcome: NDArray[np.int_], maxima: 
     if not len(objective):
         return np.zeros(1)
     lowest = float(objective.min())
-    size = max(float(np.abs(objective).max()), 1.0)
-    anchors = sorted(reached) or [float(objective.max())]
+    rounding = EQUAL * max(float(np.abs(objective).max()), 1.0)
+    anchors: list[float] = []
+    for height in sorted(reached) or [float(objective.max())]:
+        if not anchors or height - anchors[-1] > rounding:
+            anchors.append(height)
     # A run that ends within its tolerance of a maximum is no place of its own.
     span = anchors[-1] - min(lowest, anchors[0])
-    if lowest < anchors[0] - max(1e-3 * span, 1e-9 * size):
-        others = outcome[objective < anchors[0] - 1e-9 * size]
-        if (others < 0).any() or (others >= style.MAX_MAXIMA).any() or not reached:
+    if lowest < anchors[0] - max(1e-3 * span, rounding):
+        others = outcome[objective < anchors[0] - rounding]
+        far = len(anchors) > 1 and lowest < anchors[0] - NEAR * span
+        if far or (others < 0).any() or (others >= style.MAX_MAXIMA).any() or not reached:
             anchors.insert(0, lowest)
     return np.array(anchors)
 
 
-def _piles(
-    place: NDArray[np.float64],
-    slots: NDArray[np.float64],
-    width: float,
-    outcome: NDArray[np.int_],
-    objective: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Where each run's dot lies, and how many rows the highest pile has; equal outcomes lie together."""
-    nearest = np.abs(place[:, None] - slots).argmin(axis=1)
-    counts = np.bincount(nearest[outcome != COLLAPSED], minlength=len(slots))
-    rows = float(np.clip(np.sqrt(max(counts.max(), 1) / (3 * width)), 4.0, PILE_ROWS))
-    x, y = np.empty(len(place)), np.empty(len(place))
-    tallest = 0.0
-    for slot in np.flatnonzero(counts):
-        members = np.flatnonzero((nearest == slot) & (outcome != COLLAPSED))
-        members = members[np.lexsort((-objective[members], _order(outcome[members])))]
-        x[members], y[members], height = _pile(float(slots[slot]), width, len(members), rows)
-        tallest = max(tallest, height)
-    return x, y, tallest or rows
+def _heights_shown(
+    objective: NDArray[np.float64], outcome: NDArray[np.int_], maxima: Maxima, scale: _Scale
+) -> NDArray[np.float64]:
+    """Where on the axis each run stands; one that its tolerance stopped just below its maximum stands at it."""
+    heights = np.array([maximum.objective for maximum in maxima.maxima])
+    shown = np.where(outcome == COLLAPSED, scale.anchors[0], objective)
+    led = np.flatnonzero(outcome >= 0)
+    own = heights[outcome[led]] if len(led) else np.zeros(0)
+    just_below = own - objective[led] <= NEAR * (scale.anchors[-1] - scale.anchors[0])
+    shown[led[just_below]] = own[just_below]
+    return np.asarray(np.interp(shown, scale.anchors, scale.places))
+
+
+@dataclass(frozen=True, eq=False)
+class _Piles:
+    """Where the dot of each run lies.
+
+    rows : how high the highest pile is; step : the least distance of two dots side by side; tops : the middle and the
+    top of the largest pile of each maximum that has a letter; lane : from where to where collapsed runs stand.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    rows: float
+    step: float
+    tops: dict[int, tuple[float, float]]
+    lane: tuple[float, float] | None
+
+    @classmethod
+    def of(
+        cls, place: NDArray[np.float64], outcome: NDArray[np.int_], objective: NDArray[np.float64], scale: _Scale
+    ) -> _Piles:
+        """Equal outcomes lie together, with a gap to others in the same place."""
+        slots, width = scale.slots(), scale.pile_width
+        shown = style.grouped(outcome)
+        level = outcome != COLLAPSED
+        nearest = np.abs(place[:, None] - slots).argmin(axis=1)
+        counts = np.bincount(nearest[level], minlength=len(slots))
+        rows = float(np.clip(np.sqrt(max(counts.max(), 1) / (3 * width)), 4.0, PILE_ROWS))
+        blocks = []
+        for slot in np.flatnonzero(counts).tolist():
+            here = level & (nearest == slot)
+            for below, group in enumerate(style.groups(outcome[here])):
+                members = np.flatnonzero(here & (shown == group))
+                blocks.append((slot, below, group, members[np.argsort(-objective[members], kind="stable")]))
+        tallest = max((min(rows, counts[slot]) + below for slot, below, *_ in blocks), default=rows)
+        n_above = max((below for _, below, *_ in blocks), default=0)
+        gap = max(LETTER_ROOM * tallest / (1 - LETTER_ROOM * min(n_above, 6)), 1.0)
+        x, y = np.empty(len(place)), np.empty(len(place))
+        step, top = width, 0.0
+        largest: dict[int, tuple[int, float, float]] = {}  # runs, middle, top
+        for slot, below, group, members in blocks:
+            base = top + gap if below else 0.0
+            x[members], rows_up, apart = _pile(
+                float(slots[slot]), width, len(members), rows, _n_columns(counts[slot], rows)
+            )
+            y[members] = base + rows_up
+            top = base + float(rows_up[-1]) + 1
+            step = min(step, apart)
+            if 0 <= group < style.MAX_MAXIMA and len(members) >= largest.get(group, (0, 0.0, 0.0))[0]:
+                largest[group] = len(members), float(slots[slot]), top
+        lane = None
+        if not level.all():
+            count = int((~level).sum())
+            wide = float(np.clip(count / (3 * rows**2), 0.14, 0.4))
+            lane = LANE_AT - 0.03 - wide, LANE_AT - 0.03
+            x[~level], y[~level], apart = _pile(sum(lane) / 2, wide, count, rows, _n_columns(count, rows))
+            step = min(step, apart)
+        tops = {group: (middle, top) for group, (_, middle, top) in largest.items()}
+        return cls(x, y, float(y.max()) + 1, step, tops, lane)
+
+
+def _n_columns(count: int, rows: float) -> int:
+    return max(int(np.ceil(count / rows)), 1)
 
 
 def _pile(
-    middle: float, width: float, count: int, rows: float
+    middle: float, width: float, count: int, rows: float, n_columns: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """A block of dots, filled row by row from below, no wider than `width`."""
-    n_columns = max(int(np.ceil(count / rows)), 1)
+    """A block of dots, filled row by row from below, no wider than `width`; and the distance of its columns."""
     step = width / max(n_columns, 3 * width * rows)  # dots of a small pile stand as close as those of a large one
     row, column = np.divmod(np.arange(count), n_columns)
     in_row = np.minimum(n_columns, count - row * n_columns)
-    return middle + (column - (in_row - 1) / 2) * step, row.astype(np.float64), float(row.max() + 1)
-
-
-def _order(outcome: NDArray[np.int_]) -> NDArray[np.int_]:
-    """Maxima by height, then what is none."""
-    return np.where(outcome >= 0, outcome, 1_000_000 - outcome)
+    return middle + (column - (in_row - 1) / 2) * step, row.astype(np.float64), step
 
 
 def _ends(outcome: NDArray[np.int_]) -> list[str]:
@@ -503,33 +568,20 @@ def _height(value: float, digits: int) -> str:
     return written(float(value), digits)
 
 
-def _letters(
-    maxima: Maxima,
-    outcome: NDArray[np.int_],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    rows: float,
-    scale: _Scale,
-    look: Look,
-) -> list[dict[str, Any]]:
-    """The name of each maximum above its pile."""
-    letters = []
-    for index, maximum in enumerate(maxima.maxima[: style.MAX_MAXIMA]):
-        if not (outcome == index).any():
-            continue
-        middle = float(scale.place(np.array([maximum.objective]))[0])
-        near = (np.abs(x - middle) <= 0.5 * scale.pile_width + 1e-9) & (outcome != COLLAPSED)
-        letters.append(
-            {
-                "text": f"<b>{maximum_name(index)}</b>",
-                "x": middle,
-                "y": float(y[near].max()) + 0.5 + 0.012 * rows,
-                "yanchor": "bottom",
-                "showarrow": False,
-                "font": {"size": look.font_size + 3},
-            }
-        )
-    return letters
+def _letters(piles: _Piles, look: Look) -> list[dict[str, Any]]:
+    """The name of each maximum above the pile of its own runs."""
+    return [
+        {
+            "text": f"<b>{maximum_name(index)}</b>",
+            "x": middle,
+            "y": top - 0.5 + 0.012 * piles.rows,
+            "yanchor": "bottom",
+            "borderpad": 0,
+            "showarrow": False,
+            "font": {"size": look.font_size + 3},
+        }
+        for index, (middle, top) in sorted(piles.tops.items())
+    ]
 
 
 def _lane(x: float, look: Look) -> dict[str, Any]:
@@ -545,11 +597,11 @@ def _lane(x: float, look: Look) -> dict[str, Any]:
     }
 
 
-def _lane_title(top: float, look: Look) -> dict[str, Any]:
+def _lane_title(x: float, top: float, look: Look) -> dict[str, Any]:
     """Why the runs in the lane stand apart."""
     return {
         "text": "collapsed: no height",
-        "x": COLLAPSED_AT,
+        "x": x,
         "y": top + 1,
         "yanchor": "bottom",
         "textangle": -90,
