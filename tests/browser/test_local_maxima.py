@@ -84,7 +84,7 @@ def test_a_reseed_adds_a_line_and_a_line_brings_its_run_back(visit: Open):
     page.locator(".st-key-lab-log").get_by_role("button", name="Reseed start").click()
     expect(lines(page)).to_have_count(2)
     expect(player(page)).not_to_have_attribute("data-run", first or "")
-    lines(page).first.click()
+    lines(page).last.click()  # the oldest
     expect(player(page)).to_have_attribute("data-run", first or "")
     expect(lines(page)).to_have_count(2)
     expect(page).to_have_url(re.compile("log="))
