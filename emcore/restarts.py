@@ -433,8 +433,9 @@ def _per_mixture(values: NDArray[np.float64], array: NDArray[np.float64]) -> NDA
 
 def _size(change: Sequence[NDArray[np.float64]], mixtures: Mixtures) -> NDArray[np.float64]:
     """How large a change of weights, means and covariances is, in units of the components' weights and sds."""
-    parts = zip(change, _units(mixtures), strict=True)
-    relative = [(part / unit).reshape(len(mixtures.weights), -1) for part, unit in parts]
+    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
+    units = (mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
+    relative = [(part / unit).reshape(len(sds), -1) for part, unit in zip(change, units, strict=True)]
     return np.asarray(np.linalg.norm(np.concatenate(relative, axis=1), axis=1))
 
 
@@ -448,21 +449,16 @@ def _leap(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> Mix
     for _ in range(3):
         moments = _expectations(data, mixtures)
         following = batch.maximise(moments, mixtures, model.covariance_type)
-        residual = np.zeros((len(mixtures.weights), len(directions.weights)))
-        for before, after, unit, direction in zip(mixtures, following, _units(mixtures), directions, strict=True):
-            residual += _coordinates((after - before) / unit, direction)
+        axes = _Axes.of(mixtures)
+        residual = axes.coordinates(_difference(following, mixtures), directions)
         jacobians = _jacobians(data, mixtures, model)
         usable = moments.safe & np.isfinite(jacobians).all(axis=(1, 2))
         jacobians[~usable] = 0.0
         usable &= np.linalg.eigvals(jacobians).real.max(axis=1) < 1
         jacobians[~usable] = 0.0
         steps = np.linalg.solve(np.eye(jacobians.shape[1]) - jacobians, residual[..., None])[..., 0]
-        moved = Mixtures(
-            *(
-                before + unit * np.tensordot(steps, direction, axes=1)
-                for before, unit, direction in zip(mixtures, _units(mixtures), directions, strict=True)
-            )
-        )
+        moves = axes.moves(Mixtures(*(np.tensordot(steps, direction, axes=1) for direction in directions)))
+        moved = Mixtures(*(before + move for before, move in zip(mixtures, moves, strict=True)))
         reached = _expectations(data, moved)
         taken = usable & reached.safe & (np.abs(steps).max(axis=1) < 0.5)
         taken &= reached.log_likelihood > np.where(moments.safe, moments.log_likelihood, np.inf)
@@ -486,7 +482,7 @@ def _rates(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> ND
 def _jacobians(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.float64]:
     """The Jacobian of the EM step at each mixture by central differences; NaN where the batch is not safe.
 
-    In the coordinates of `_directions`, in units of the components' weights and sds.
+    In the coordinates of `_Axes`, along `_directions`.
     """
     directions = _directions(mixtures, model.covariance_type)
     n_directions = len(directions.weights)
@@ -501,40 +497,71 @@ def _jacobians(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -
 def _some_jacobians(
     data: GaussianData, mixtures: Mixtures, directions: Mixtures, model: GaussianMixture
 ) -> NDArray[np.float64]:
-    units = _units(mixtures)
+    axes = _Axes.of(mixtures)
     n_mixtures, n_directions = len(mixtures.weights), len(directions.weights)
+    every = np.repeat(np.arange(n_mixtures), n_directions)
+    here, axes = mixtures.take(every), axes.take(every)
+    moves = axes.moves(Mixtures(*(np.concatenate([direction] * n_mixtures) for direction in directions)))
     step = 1e-4
     images, safe = [], np.ones(n_mixtures, dtype=bool)
     for signed in (step, -step):
-        moved = Mixtures(
-            *(
-                (each[:, None] + signed * unit[:, None] * direction).reshape(-1, *each.shape[1:])
-                for each, unit, direction in zip(mixtures, units, directions, strict=True)
-            )
-        )
+        moved = Mixtures(*(each + signed * move for each, move in zip(here, moves, strict=True)))
         moments = _expectations(data, moved)
         images.append(batch.maximise(moments, moved, model.covariance_type))
         safe &= moments.safe.reshape(n_mixtures, n_directions).all(axis=1)
-    jacobians = np.zeros((n_mixtures, n_directions, n_directions))
-    for unit, plus, minus, direction in zip(units, *images, directions, strict=True):
-        slopes = ((plus - minus) / (2 * step)).reshape(n_mixtures, n_directions, *unit.shape[1:]) / unit[:, None]
-        jacobians += _coordinates(slopes, direction).swapaxes(1, 2)
+    slopes = axes.coordinates(_difference(*images), directions) / (2 * step)
+    jacobians = slopes.reshape(n_mixtures, n_directions, n_directions).swapaxes(1, 2)
     jacobians[~safe] = np.nan
     return jacobians
 
 
-def _units(mixtures: Mixtures) -> Mixtures:
-    """What a change of 1 in a coordinate is: the weight, the sd, the product of two sds."""
-    sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
-    return Mixtures(mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
+class _Axes(NamedTuple):
+    """Coordinates of moves of a mixture in which every component is a standard one.
+
+    With L L' a component's covariance, the mean moves by L z and the covariance by L S L'; the weight by a part of
+    itself. So a small step is small also for a narrow slanted component, whose covariance a step of one entry alone
+    would make nearly singular.
+    """
+
+    weights: NDArray[np.float64]  # (n_mixtures, n_components)
+    factors: NDArray[np.float64]  # (n_mixtures, n_components, n_features, n_features): L
+    inverses: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, mixtures: Mixtures) -> _Axes:
+        factors = np.asarray(np.linalg.cholesky(mixtures.covariances), dtype=np.float64)
+        return cls(mixtures.weights, factors, np.asarray(np.linalg.inv(factors), dtype=np.float64))
+
+    def take(self, rows: NDArray[np.intp]) -> _Axes:
+        return _Axes(self.weights[rows], self.factors[rows], self.inverses[rows])
+
+    def moves(self, whitened: Mixtures) -> Mixtures:
+        """The changes of weights, means and covariances that are these in standard components."""
+        return Mixtures(
+            self.weights * whitened.weights,
+            (self.factors @ whitened.means[..., None])[..., 0],
+            self.factors @ whitened.covariances @ self.factors.swapaxes(-1, -2),
+        )
+
+    def coordinates(self, change: Mixtures, directions: Mixtures) -> NDArray[np.float64]:
+        """The part of each change along each of the `directions`, shape (n_mixtures, n_directions)."""
+        whitened = Mixtures(
+            change.weights / self.weights,
+            (self.inverses @ change.means[..., None])[..., 0],
+            self.inverses @ change.covariances @ self.inverses.swapaxes(-1, -2),
+        )
+        return np.asarray(sum(_along(part, direction) for part, direction in zip(whitened, directions, strict=True)))
 
 
-def _coordinates(change: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part of a change, in units, along each direction: the mean of the entries that it moves together."""
+def _along(change: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of a whitened change along each direction: the mean of the entries that it moves together."""
     flat = direction.reshape(len(direction), -1)
     reading = flat / np.maximum(flat.sum(axis=1, keepdims=True), 1)
-    n_entries = direction.ndim - 1
-    return np.asarray(change.reshape(*change.shape[:-n_entries], -1) @ reading.T)
+    return np.asarray(change.reshape(len(change), -1) @ reading.T)
+
+
+def _difference(after: Mixtures, before: Mixtures) -> Mixtures:
+    return Mixtures(*(b - a for a, b in zip(before, after, strict=True)))
 
 
 def _directions(mixtures: Mixtures, covariance_type: str) -> Mixtures:

@@ -72,6 +72,24 @@ def test_every_maximum_is_flat_and_curves_downwards_in_all_directions(name, n_co
         assert curvature < -1e-3
 
 
+@pytest.mark.parametrize(
+    ("name", "n_components", "seeds", "tol", "height"),
+    [("four-groups", 4, [124], 1e-9, -1321.32881), ("three-blobs", 5, [25, 88, 123], 1e-6, -1083.615)],
+)
+def test_a_maximum_with_a_narrow_slanted_component_is_one(name, n_components, seeds, tol, height):
+    X = DATASETS[name](0).X
+    model = GaussianMixture(n_components)
+    starts = [start("random-points", model, X, seed) for seed in seeds]
+    found = distinct(X, run_many(model, X, starts, max_iter=10_000, tol=tol))
+    (maximum,) = [each for each in found.maxima if abs(each.objective - height) < 1e-3]
+    assert maximum.count >= 1
+    correlations = maximum.parameters.covariances[:, 0, 1] / maximum.parameters.sds.prod(axis=1)
+    assert np.abs(correlations).max() > 0.99
+    slope, curvature = slope_and_curvature(X, maximum.parameters)
+    assert np.abs(slope).max() < 1e-5
+    assert curvature < -1e-4
+
+
 def test_a_run_called_a_saddle_can_go_up_and_leaves_when_it_goes_on():
     X, runs, found = sorted_out("three-peaks", 2, ["random-responsibilities"], 8)
     saddles = np.flatnonzero(found.outcome == SADDLE)
