@@ -259,6 +259,7 @@ def test_each_letter_stands_on_the_pile_of_its_own_runs_and_under_no_others(grou
     figure = strip_figure(*ends(*groups))
     at = letters(figure)
     assert set(at) == {verdict.maximum_name(code) for code, *_ in groups if code >= 0}
+    assert len(figure.layout.xaxis.ticktext[0]) <= len("−800.000"), "no digits for what is rounding"
     room = 0.06 * figure.layout.yaxis.range[1]  # what the letter takes
     for dots, (code, *_) in zip(figure.data, groups, strict=True):
         for name, (x, y) in at.items():
@@ -345,7 +346,7 @@ def three_groups(n_starts=12):
 def test_real_runs_can_be_drawn():
     X, runs, maxima = three_groups()
     assert sum(len(dots.x) for dots in strip_figure(runs, maxima).data) == 12
-    titles = [note.text for note in portraits_figure(X, maxima.maxima).layout.annotations]
+    titles = [note.text for note in portraits_figure(X, maxima.maxima[:6]).layout.annotations]
     assert len(titles) == min(len(maxima.maxima), 6)
     assert titles[0].startswith(f"<b>A</b>  {100 * maxima.maxima[0].share:.0f} %<br>")
 
@@ -375,6 +376,9 @@ def test_portraits_are_six_at_most_with_500_points_each():
     points = [dots for dots in figure.data if dots.mode == "markers"]
     assert [len(dots.x) for dots in points] == [500] * 6
     assert len({dots.xaxis for dots in points}) == 6
+    assert figure.layout.annotations[-1].text == "The 6 highest of 9 maxima"
+    all_shown = portraits_figure(X, [Maximum(theta, -float(i), 1, 0.1, i) for i in range(6)])
+    assert len(all_shown.layout.annotations) == 6 and all_shown.layout.height < figure.layout.height
     rings = [ring for ring in figure.data if ring.mode == "lines"]
     np.testing.assert_allclose(np.hypot(rings[1].x, rings[1].y), 2)
 
@@ -406,6 +410,18 @@ def test_methods_are_compared_by_share_and_interval():
     ]
     with pytest.raises(ValueError, match="one row or more"):
         comparison_figure([])
+
+
+@pytest.mark.parametrize(("reached", "words"), [(1, "one run, reaches it"), (0, "one run, does not reach it")])
+def test_a_way_to_start_with_one_run_has_no_interval(reached, words):
+    rows = [WayToStart("Random points", 10, 5, interval(5, 10), 14.0)]
+    rows += [WayToStart("Grand mean", 1, reached, interval(reached, 1), 7.0)]
+    figure = comparison_figure(rows)
+    (dots,) = figure.data
+    assert dots.x[1] == 100 * reached
+    assert dots.error_x.array[1] == dots.error_x.arrayminus[1] == 0 < dots.error_x.array[0]
+    assert "between" in dots.text[0] and "between" not in dots.text[1]
+    assert figure.layout.annotations[1].text == f"<b>Grand mean</b>  {words}, 7 iterations"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.003, 0.62, 1.0])

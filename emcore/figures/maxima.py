@@ -139,7 +139,8 @@ def portraits_figure(
 ) -> go.Figure:
     """A small picture of each maximum: the points, and what the mixture makes of them there.
 
-    Components have the colour of the one that they stand for in the first picture, whatever their own order.
+    Components have the colour of the one that they stand for in the first picture, whatever their own order. Where
+    there are more maxima than pictures, the figure says so.
 
     Parameters
     ----------
@@ -170,10 +171,12 @@ def portraits_figure(
     layout = style.layout(look, x_title="", y_title="", revision="portraits", showlegend=False)
     shared = {"x": layout.pop("xaxis"), "y": layout.pop("yaxis")}
     title_room = 2.6 * look.font_size
-    height = 40 + n_rows * (1.5 * title_room + (260 if look.projector else 190))
-    layout |= {"height": height, "margin": {"l": 8, "r": 8, "t": 4, "b": 40, "pad": 0}, "annotations": [], "bargap": 0}
+    note_room = 1.8 * look.font_size if len(shown) < len(maxima) else 0.0
+    height = 40 + note_room + n_rows * (1.5 * title_room + (260 if look.projector else 190))
+    margin = {"l": 8, "r": 8, "t": 4 + note_room, "b": 40, "pad": 0}
+    layout |= {"height": height, "margin": margin, "annotations": [], "bargap": 0}
     traces: list[dict[str, Any]] = []
-    sheet = height - 44.0
+    sheet = height - 44.0 - note_room
     for index, maximum in enumerate(shown):
         row, column = divmod(index, n_columns)
         left, right = column / n_columns, (column + 1) / n_columns
@@ -219,11 +222,15 @@ def portraits_figure(
         stands_for = match(maximum.parameters, shown[0].parameters)
         for trace in _portrait(points, maximum.parameters, stands_for, look):
             traces.append({**trace, "xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "showlegend": False})
+    if note_room:
+        layout["annotations"].append(_note_of_more(len(maxima), look))
     return go.Figure({"data": traces, "layout": layout})
 
 
 def comparison_figure(rows: Sequence[WayToStart], *, look: Look = style.DEFAULT_LOOK) -> go.Figure:
     """The share of runs that reach the best maximum, for each way to start, with its interval.
+
+    A single run has none: where nothing is random all runs are the same one.
 
     Parameters
     ----------
@@ -240,7 +247,7 @@ def comparison_figure(rows: Sequence[WayToStart], *, look: Look = style.DEFAULT_
     if not rows or min(row.n_runs for row in rows) < 1:
         raise ValueError(f"there must be one row or more with one run or more each, got {list(rows)}")
     share = np.array([100 * row.best_count / row.n_runs for row in rows])
-    low, high = (100 * np.array([row.interval for row in rows])).T
+    low, high = (100 * np.array([row.interval if row.n_runs > 1 else (np.nan, np.nan) for row in rows])).T
     level = -np.arange(len(rows), dtype=float)
     colour, symbol = style.outcome_sign(0)
     size = look.font_size
@@ -253,16 +260,18 @@ def comparison_figure(rows: Sequence[WayToStart], *, look: Look = style.DEFAULT_
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": np.clip(high - share, 0, None),
-                "arrayminus": np.clip(share - low, 0, None),
+                "array": np.nan_to_num(np.clip(high - share, 0, None)),
+                "arrayminus": np.nan_to_num(np.clip(share - low, 0, None)),
                 "color": style.NEUTRAL,
                 "thickness": 0.7 * look.line_width,
                 "width": 5,
             },
-            text=[style.plain(row.title) for row in rows],
-            customdata=np.column_stack([low, high]),
-            hovertemplate="%{text}<br>%{x:.1f} %, between %{customdata[0]:.1f} and %{customdata[1]:.1f} %"
-            "<extra></extra>",
+            text=[
+                f"{style.plain(row.title)}<br>"
+                + (f"{at:.1f} %, between {a:.1f} and {b:.1f} %" if row.n_runs > 1 else _single(row))
+                for row, at, a, b in zip(rows, share, low, high, strict=True)
+            ],
+            hovertemplate="%{text}<extra></extra>",
             showlegend=False,
         ),
         style.layout(
@@ -276,7 +285,7 @@ def comparison_figure(rows: Sequence[WayToStart], *, look: Look = style.DEFAULT_
             yaxis={"range": (-len(rows) + 0.55, 0.8), "visible": False, "fixedrange": True},
             annotations=[
                 {
-                    "text": f"<b>{style.plain(row.title)}</b>  {row.best_count:,} of {row.n_runs:,}{_median(row)}",
+                    "text": f"<b>{style.plain(row.title)}</b>  {_count(row)}{_median(row)}",
                     "x": 0,
                     "xref": "paper",
                     "xanchor": "left",
@@ -378,8 +387,19 @@ def _chance(share: float, n_restarts: NDArray[np.int_]) -> NDArray[np.float64]:
     return np.array([100 * chance_of_best(share, count) for count in n_restarts.tolist()])
 
 
+def _count(row: WayToStart) -> str:
+    return _single(row) if row.n_runs == 1 else f"{row.best_count:,} of {row.n_runs:,}"
+
+
+def _single(row: WayToStart) -> str:
+    """Whether the only run reached the best."""
+    return f"one run, {'reaches it' if row.best_count else 'does not reach it'}"
+
+
 def _median(row: WayToStart) -> str:
-    return f", median {row.median_iterations:,.0f} iterations" if np.isfinite(row.median_iterations) else ""
+    if not np.isfinite(row.median_iterations):
+        return ""
+    return f", {'' if row.n_runs == 1 else 'median '}{row.median_iterations:,.0f} iterations"
 
 
 @dataclass(frozen=True, eq=False)
@@ -558,9 +578,9 @@ def _ends(outcome: NDArray[np.int_]) -> list[str]:
 
 
 def _digits(heights: NDArray[np.float64]) -> int:
-    """How many decimals tell these heights apart."""
+    """How many decimals tell these heights apart, as far as they differ by more than rounding."""
     gaps = np.diff(np.sort(heights))
-    gaps = gaps[gaps > 0]
+    gaps = gaps[gaps > EQUAL * max(float(np.abs(heights).max(initial=0.0)), 1.0)]
     return int(np.clip(np.ceil(-np.log10(gaps.min()) - 1e-6), 2, 6)) if len(gaps) else 2
 
 
@@ -635,6 +655,22 @@ def _portrait_title(index: int, maximum: Maximum, digits: int, x: float, y: floa
         "xref": "paper",
         "yref": "paper",
         "xanchor": "center",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "borderpad": 0,
+        "font": {"size": look.font_size},
+    }
+
+
+def _note_of_more(n_maxima: int, look: Look) -> dict[str, Any]:
+    """That not all maxima have a picture, above the pictures."""
+    return {
+        "text": f"The {MAX_PORTRAITS} highest of {n_maxima:,} maxima",
+        "x": 0,
+        "y": 1,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
         "yanchor": "bottom",
         "showarrow": False,
         "borderpad": 0,
