@@ -1,6 +1,7 @@
 """The lab's figures as data: what they hold are the runs' own numbers."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -43,8 +44,17 @@ def test_every_outcome_has_its_own_colour_and_symbol():
 @pytest.mark.parametrize("outcome", EVERY_SIGN)
 def test_outcomes_show_on_both_grounds(outcome):
     colour, _ = style.outcome_sign(outcome)
-    assert contrast(colour, LIGHT) > 2.2
-    assert contrast(colour, DARK) > 2.6
+    assert contrast(colour, LIGHT) > (2.6 if 0 <= outcome < style.MAX_MAXIMA else 2.2)
+    assert contrast(colour, DARK) > 3
+
+
+def test_the_second_of_two_runs_shows_on_both_grounds_and_apart_from_the_first():
+    for colour in (style.SECOND_OBJECTIVE, style.SECOND_BOUND):
+        assert min(contrast(colour, LIGHT), contrast(colour, DARK)) > 3.7
+    colours = [linear(c) for c in (style.OBJECTIVE, style.BOUND, style.SECOND_OBJECTIVE, style.SECOND_BOUND)]
+    for one, other in combinations(colours, 2):
+        assert np.linalg.norm(oklab(one) - oklab(other)) > 0.14
+        assert np.linalg.norm(oklab(DEUTERANOPIA @ one) - oklab(DEUTERANOPIA @ other)) > 0.1
 
 
 @pytest.mark.parametrize("outcome", range(style.MAX_MAXIMA))
@@ -129,6 +139,19 @@ def test_a_race_has_one_range_for_both():
     close = race_objective_figure(*runs, since=6).figure.layout  # only the second run gets as far
     assert 5 < close.xaxis.range[0] < 6
     assert np.ptp(close.yaxis.range) < 1.2 * np.ptp(runs[1].objective[6:])
+
+
+@pytest.mark.parametrize("half_steps", [False, True])
+def test_a_branch_far_off_does_not_flatten_the_race(half_steps):
+    runs = rivals((8, 8))
+    far = replace(runs[1], objective=np.concatenate([[-1e6], runs[1].objective[1:]]))
+    figure = race_objective_figure(runs[0], far, half_steps=half_steps, offset=4).figure
+    low, high = figure.layout.yaxis.range
+    after = np.concatenate([runs[0].objective[1:], far.objective[1:]])
+    assert low < after.min() < after.max() < high and high - low < 2 * np.ptp(after)
+    assert f"Run 2 starts below: {number(-1e6)}" in figure.layout.annotations[0].text
+    now = trace(figure, "Run 2, now")
+    assert low < now.y[0] < high and now.marker.symbol == "triangle-down"
 
 
 def test_a_race_says_which_run_starts_below_the_picture():
@@ -522,6 +545,10 @@ def test_the_tolerance_is_a_line_with_its_number():
     assert set(trace(figure, "Tolerance").y) == {1e-6}
     (note,) = figure.layout.annotations
     assert note.text == "tolerance 1e−6" and note.y == pytest.approx(-6)
+    assert note.xanchor == "left", "the curve ends at the right, near the tolerance"
+    rising = replace(history, objective=history.objective[-1] - history.objective[::-1] + history.objective[0])
+    (note,) = gain_figure(rising, aitken(history), tol=1e-6).figure.layout.annotations
+    assert note.xanchor == "right", "this one begins near it"
     assert figure.layout.yaxis.range[0] < -6
 
 
@@ -551,6 +578,16 @@ def test_rates_are_the_forecasts_and_solid_where_trusted():
                 assert forecast.trusted[t] == (name == "Rate")
     assert len(drawn["Rate"]) + len(drawn["Not trusted"]) == np.isfinite(forecast.rates).sum()
     assert stepped.jumps[0].tolist() == list(range(1, history.n_positions, 2))
+
+
+def test_the_legends_of_both_plots_have_one_order():
+    history = slow(60, gap=3.0)
+    forecast = aitken(history)
+    for make, names in (
+        (gain_figure, ["Gain", "Still missing", "Not trusted"]),
+        (rate_figure, ["Rate", "Not trusted"]),
+    ):
+        assert [drawn.name for drawn in make(history, forecast).figure.data if drawn.showlegend is not False] == names
 
 
 def test_rates_far_above_1_are_drawn_at_the_top_and_counted():
@@ -638,7 +675,12 @@ def test_the_surface_is_true_under_the_pointer_and_its_colours_keep_the_order():
     history = peaks()
     surface = surface_of(history)
     ground = surface_figure(surface, history).figure.data[0]
-    np.testing.assert_allclose(ground.customdata, surface.log_likelihood, rtol=1e-6)
+    # Plotly would write a hyphen: the sign stands in the template
+    assert "log-likelihood −%{customdata" in ground.hovertemplate
+    np.testing.assert_allclose(-ground.customdata, surface.log_likelihood, rtol=1e-6)
+    raised = surface_figure(replace(surface, log_likelihood=surface.log_likelihood + 400), history).figure.data[0]
+    assert "log-likelihood %{customdata" in raised.hovertemplate
+    np.testing.assert_allclose(raised.customdata, surface.log_likelihood + 400, rtol=1e-5)
     heights, shades = surface.log_likelihood.ravel(), np.asarray(ground.z).ravel()
     assert (np.diff(shades[np.argsort(heights)]) >= 0).all()
     assert ground.z.shape == (12, 23) and ground.z.dtype == np.float32
@@ -707,7 +749,12 @@ def test_mirror_images():
 
 def test_the_mirror_line_is_there_for_two_means_in_1d_only():
     line = trace(basin_figure(made_basins(), peaks()).figure, "Mirror line")
-    assert list(line.x) == list(line.y) and line.line.dash == "dash"
+    assert list(line.x) == list(line.y) and line.line.dash == "longdashdot"
+    history = peaks()
+    figure = surface_figure(surface_of(history), history, basins=made_basins()).figure
+    named = trace(figure, "mean 1 = mean 2")
+    assert named.showlegend and named.line.dash == trace(figure, "Mirror line").line.dash
+    assert named.line.dash != traces(figure, "Borders")[0].line.dash
     for stepped in drawings(two_dimensional()):
         assert "Mirror line" not in [drawn.name for drawn in stepped.figure.data]
 
@@ -723,7 +770,7 @@ def test_basins_have_the_colour_of_their_outcome_and_its_name_in_the_legend():
         name = "saddle" if code == SADDLE else f"maximum {'AB'[code]}"
         count = basins.n_iterations[row, column]
         assert ground.text[row][column] == f"{name}, {count} iteration{'' if count == 1 else 's'}"
-    legend = [drawn for drawn in figure.data if drawn.showlegend]
+    legend = [drawn for drawn in figure.data if drawn.showlegend and drawn.mode == "markers"]
     shares = {code: 100 * (basins.outcome == code).mean() for code in (0, 1, SADDLE)}
     assert [drawn.name for drawn in legend] == [
         f"{verdict.outcome_label(code)} ({share:.0f} %)" for code, share in shares.items()
@@ -733,14 +780,72 @@ def test_basins_have_the_colour_of_their_outcome_and_its_name_in_the_legend():
 
 def test_a_region_without_its_letter_gets_it_in_its_middle():
     basins = made_basins()
+    assert not basin_figure(basins, peaks()).figure.layout.annotations, "the band of saddles is too narrow for a name"
+    outcome = np.where(np.abs(GRID[:, None] - GRID) < 4, SADDLE, basins.outcome)
+    basins = replace(basins, outcome=outcome)
     notes = basin_figure(basins, peaks()).figure.layout.annotations
     assert [note.text for note in notes] == ["<b>Saddle</b>"]
-    moved = [mixture(-500.0, 3.0, 3.5), basins.maxima[1]]  # A's letter stands on the saddle
+    moved = [mixture(-500.0, 3.0, 3.5), mixture(-510.0, 5.5, 0.5)]  # A's letter stands on the saddle
     notes = basin_figure(basins, peaks(), maxima=moved).figure.layout.annotations
     assert [note.text for note in notes] == ["<b>A</b>", "<b>Saddle</b>"]
     for note, code in zip(notes, (0, SADDLE), strict=True):
         row, column = np.flatnonzero(note.y == GRID)[0], np.flatnonzero(note.x == GRID)[0]
         assert (basins.outcome[row, column] == code) and 0 < row < 22 and 0 < column < 22
+
+
+def test_a_name_covers_no_other_region():
+    """As drawn on a narrow picture, 400 by 300 pixels."""
+    for half in np.arange(0.5, 6, 0.5):
+        outcome = np.where(np.abs(GRID[:, None] - 1) < half, UNFINISHED, 0) * np.ones((23, 23), dtype=int)
+        for basins in (made_basins(outcome), made_basins(outcome.T)):
+            notes = [note for note in basin_figure(basins, peaks()).figure.layout.annotations if "Not" in note.text]
+            assert len(notes) <= 1
+            for note in notes:
+                across, up = 0.5 * 0.5 * 13 * 12 / 400 * 23, 0.5 * 1.4 * 13 / 300 * 23  # in cells, half of the box
+                row, column = np.flatnonzero(note.y == GRID)[0], np.flatnonzero(note.x == GRID)[0]
+                box = np.ix_(
+                    range(int(np.ceil(row - up)), int(row + up) + 1),
+                    range(int(np.ceil(column - across)), int(column + across) + 1),
+                )
+                assert (basins.outcome[box] == UNFINISHED).all()
+            if half > 4:
+                assert notes
+
+
+def test_letters_in_one_place_share_a_mark():
+    history = peaks()
+    spots = [(-3.0, 2.0), (-3.1, 2.2), (3.0, -4.9), (-3.0, 2.1), (-2.9, 1.9)]
+    maxima = [mixture(-500.0 - i, *means) for i, means in enumerate(spots)]
+    marks = trace(surface_figure(surface_of(history), history, maxima=maxima).figure, "Maxima")
+    assert sorted(marks.text) == ["<b>AB+</b>"] * 2 + ["<b>C</b>"] * 2
+    together = marks.text.index("<b>AB+</b>")
+    assert (
+        marks.customdata[together].count("Maximum") == 4 and f"Maximum E: {number(-504)}" in marks.customdata[together]
+    )
+    assert marks.marker.size[together] > marks.marker.size[marks.text.index("<b>C</b>")]
+    apart = np.array([(x / 11, y / 11) for x, y in zip(marks.x, marks.y, strict=True)])
+    assert min(np.hypot(*(one - other)) for one, other in combinations(apart, 2)) > 0.06
+
+
+def test_hover_boxes_are_legible_and_their_numbers_have_a_minus():
+    history = peaks()
+    for stepped, name in ((surface_figure(surface_of(history), history), "Log-likelihood"),
+                          (basin_figure(made_basins(), history), "Basins")):  # fmt: skip
+        ground, layout = trace(stepped.figure, name), stepped.figure.layout
+        assert contrast(ground.hoverlabel.bgcolor, ground.hoverlabel.font.color) > 10
+        # a number that the axis writes has a minus; one with a format of its own has a hyphen
+        assert "%{x}" in ground.hovertemplate and "%{y}" in ground.hovertemplate
+        assert layout.xaxis.hoverformat == layout.yaxis.hoverformat == ".4~g"
+
+
+def test_the_colour_bar_has_one_number_of_decimals():
+    history = peaks()
+    surface = surface_of(history)
+    for scale in (1e-3, 0.03, 1.0, 50.0):
+        ground = surface_figure(replace(surface, log_likelihood=surface.log_likelihood * scale), history).figure.data[0]
+        texts = [text.removesuffix(" below") for text in ground.colorbar.ticktext[1:]]
+        assert len(texts) >= 2 and len({len(text.partition(".")[2]) for text in texts}) == 1
+        assert all(float(text.replace(",", "")) > 0 for text in texts)
 
 
 def test_iterations_are_shaded_on_request():

@@ -15,7 +15,7 @@ from emcore.figures import style
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 from emcore.landscape import Basins, Surface, path
-from emcore.report import listed
+from emcore.report import MINUS, listed
 from emcore.report import number as written
 from emcore.restarts import Maximum
 from emcore.scene import EQUAL_SCALE_RATIO
@@ -23,7 +23,11 @@ from emcore.verdict import maximum_name, outcome_name, percent
 
 LIGHT: Final = "#ffffff"  # lines on a coloured ground, cased in ...
 DARK: Final = style.MEAN_GROUND
-MAX_MARKS: Final = 40  # letters on one picture
+MAX_MARKS: Final = 40  # of letters on one picture
+MARK_ROOM: Final = 0.06  # of the picture: letters that come nearer than this share one mark
+MAX_LETTERS: Final = 3  # in one mark
+SMALLEST: Final = (300.0, 400.0)  # height and width of a picture, in pixels, for which names of regions must fit
+HOVER: Final = {"bgcolor": DARK, "bordercolor": LIGHT, "font": {"color": LIGHT}}  # legible on every colour and page
 MAX_STEPS: Final = 150  # a longer path is drawn without a dot for each iteration
 LEVELS: Final = 14
 MEANS_IN_1D: Final = re.compile(r"mean \d+")
@@ -82,13 +86,14 @@ def surface_figure(
     plane = _Plane(surface.names, (float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])), titles, look)
     relief, ticks = _relief(heights)
     deepest = float(np.nanmax(relief))
+    below_0 = bool(np.nanmax(heights) < 0)  # Plotly writes a hyphen for the sign, so it is written here
     plane.add(
         "Log-likelihood",
         type="contour",
         x=x,
         y=y,
         z=(deepest - relief).astype(np.float32),
-        customdata=heights.astype(np.float32),
+        customdata=(-heights if below_0 else heights).astype(np.float32),
         # Where there are no gaps, Plotly then makes no clip for them; pictures on one page would share its name.
         connectgaps=bool(np.isfinite(heights).all()),
         colorscale="Viridis",
@@ -97,8 +102,9 @@ def surface_figure(
         zmax=deepest or 1.0,
         line={"width": 0.7, "color": "rgba(255,255,255,0.45)"},
         colorbar=_colour_bar([deepest - depth for depth, _ in ticks], [text for _, text in ticks], look),
-        hovertemplate=f"{titles[0]} %{{x:.4g}}<br>{titles[1]} %{{y:.4g}}<br>log-likelihood %{{customdata:,.2f}}"
-        "<extra></extra>",
+        hovertemplate=f"{titles[0]} %{{x}}<br>{titles[1]} %{{y}}<br>log-likelihood "
+        f"{MINUS if below_0 else ''}%{{customdata:,.2f}}<extra></extra>",
+        hoverlabel=HOVER,
     )
     if basins is not None:
         borders = _borders(basins)
@@ -192,7 +198,8 @@ def basin_figure(
         showscale=False,
         opacity=0.85,
         text=texts,
-        hovertemplate=f"{titles[0]} %{{x:.4g}}<br>{titles[1]} %{{y:.4g}}<br>%{{text}}<extra></extra>",
+        hovertemplate=f"{titles[0]} %{{x}}<br>{titles[1]} %{{y}}<br>%{{text}}<extra></extra>",
+        hoverlabel=HOVER,
     )
     if shade:
         depth = np.log1p(steps) - np.log1p(steps.min())
@@ -313,7 +320,7 @@ def starts_figure(
                 "symbol": symbol,
                 "line": {"width": 1.2 if symbol.endswith("open") else 0, "color": colour},
             },
-            hovertemplate=f"{titles[0]} %{{x:.4g}}<br>{titles[1]} %{{y:.4g}}<br>{style.group_name(code)}{height}"
+            hovertemplate=f"{titles[0]} %{{x}}<br>{titles[1]} %{{y}}<br>{style.group_name(code)}{height}"
             "<extra></extra>",
         )
     plane.others(paths)
@@ -371,8 +378,16 @@ class _Plane:
                 mode="lines",
                 hoverinfo="skip",
                 opacity=0.8,
-                line={"color": colour, "width": width, "dash": "dash"},
+                line={"color": colour, "width": width, "dash": "longdashdot"},
             )
+        self.add(  # the legend stands on the page's own ground
+            " = ".join(self.names),
+            x=[None],
+            y=[None],
+            mode="lines",
+            showlegend=True,
+            line={"color": style.NEUTRAL, "width": 1.5, "dash": "longdashdot"},
+        )
 
     def others(self, paths: Sequence[NDArray[np.float64]]) -> None:
         """Whole paths of other runs, as one line with gaps."""
@@ -424,7 +439,7 @@ class _Plane:
             y=steps[:1, 1],
             mode="markers",
             marker={"size": self.look.now_size, "color": style.OBJECTIVE, "line": {"color": LIGHT, "width": 2.5}},
-            hovertemplate=f"Now<br>{self.titles[0]} %{{x:.4g}}<br>{self.titles[1]} %{{y:.4g}}<extra></extra>",
+            hovertemplate=f"Now<br>{self.titles[0]} %{{x}}<br>{self.titles[1]} %{{y}}<extra></extra>",
         )
         self.tracks.append(Track(number, "x", steps[:, :1], theta_at))
         self.tracks.append(Track(number, "y", steps[:, 1:], theta_at))
@@ -432,31 +447,53 @@ class _Plane:
             self.notes.append("A part of the path lies outside the picture.")
 
     def maxima(self, maxima: Sequence[Maximum]) -> list[tuple[int, float, float]]:
-        """The letters of the maxima, under every order of their components; says index and place of each mark."""
-        marks: list[tuple[int, float, float]] = []
+        """The letters of the maxima, under every order of their components; says index and place of each.
+
+        Letters that would lie on each other share one mark.
+        """
+        found: list[tuple[int, float, float]] = []
         for index, maximum in enumerate(maxima[: style.MAX_MAXIMA]):
             places = mirror_images(maximum.parameters, self.names)
-            marks += [(index, *place) for place in places[self.inside(places)].tolist()]
-        marks = marks[:MAX_MARKS]
+            found += [(index, *place) for place in places[self.inside(places)].tolist()]
+        marks = self.merged(found)[:MAX_MARKS]
         if marks:
-            indices = [index for index, *_ in marks]
+            texts = [_letters(indices) for indices, *_ in marks]
+            size = self.look.font_size
             self.add(
                 "Maxima",
                 x=[x for _, x, _ in marks],
                 y=[y for *_, y in marks],
                 mode="markers+text",
-                text=[f"<b>{maximum_name(index)}</b>" for index in indices],
-                customdata=[written(maxima[index].objective) for index in indices],
+                text=[f"<b>{text}</b>" for text in texts],
+                customdata=[
+                    "<br>".join(f"Maximum {maximum_name(i)}: {written(maxima[i].objective)}" for i in indices)
+                    for indices, *_ in marks
+                ],
                 textposition="middle center",
-                textfont={"size": self.look.font_size, "color": DARK},
+                textfont={"size": size, "color": DARK},
                 marker={
-                    "size": 1.55 * self.look.font_size,
+                    "size": [(0.85 + 0.7 * len(text)) * size for text in texts],
                     "color": LIGHT,
-                    "line": {"color": [style.outcome_sign(index)[0] for index in indices], "width": 2.5},
+                    "line": {"color": [style.outcome_sign(indices[0])[0] for indices, *_ in marks], "width": 2.5},
                 },
-                hovertemplate="Maximum %{text}<br>log-likelihood %{customdata}<extra></extra>",
+                hovertemplate="%{customdata}<extra></extra>",
+                hoverlabel=HOVER,
             )
-        return marks
+        return found
+
+    def merged(self, marks: Sequence[tuple[int, float, float]]) -> list[tuple[list[int], float, float]]:
+        """Marks that come too near to each other as one, at the place of the highest."""
+        (left, right), (bottom, top) = self.ranges
+        groups: list[tuple[list[int], float, float]] = []
+        for index, x, y in marks:
+            for indices, other_x, other_y in groups:
+                if np.hypot((x - other_x) / (right - left), (y - other_y) / (top - bottom)) < MARK_ROOM:
+                    if index not in indices:
+                        indices.append(index)
+                    break
+            else:
+                groups.append(([index], x, y))
+        return groups
 
     def regions(
         self,
@@ -465,27 +502,30 @@ class _Plane:
         y: NDArray[np.float64],
         marked: list[tuple[int, float, float]],
     ) -> None:
-        """The name of every region that holds no mark of its own maximum, in its middle."""
+        """The name of every region that holds no mark of its own maximum, where there is room for it inside."""
         shown = style.grouped(outcome)
         named = {
             index
             for index, left, up in marked
             if shown[np.abs(y - up).argmin(), np.abs(x - left).argmin()] == min(index, style.MAX_MAXIMA)
         }
+        size = self.look.font_size
         for code in style.groups(outcome):
-            region = shown == code
-            if code in named or region.mean() < 0.01:
+            text = style.group_name(code)
+            box = np.array([1.4 * size + 4, 0.6 * size * len(text) + 6]) / SMALLEST * shown.shape  # in cells
+            room = _room(shown == code, *np.ceil(box).astype(int).tolist())
+            if code in named or not room.any():
                 continue
-            row, column = _middle(region)
+            row, column = _middle(room)
             self.annotations.append(
                 {
-                    "text": f"<b>{style.group_name(code)}</b>",
+                    "text": f"<b>{text}</b>",
                     "x": float(x[column]),
                     "y": float(y[row]),
                     "showarrow": False,
                     "bgcolor": "rgba(255,255,255,0.8)",
                     "borderpad": 2,
-                    "font": {"size": self.look.font_size, "color": DARK},
+                    "font": {"size": size, "color": DARK},
                 }
             )
 
@@ -495,8 +535,8 @@ class _Plane:
         ratio = (right - left) / (top - bottom)
         coordinates = [COMPONENT_NAME.fullmatch(name) for name in self.names]
         one_mean = all(name and name[1] == "mean" and name[3] for name in coordinates)
-        x_axis: dict[str, Any] = {"range": (left, right), "showgrid": False}
-        y_axis: dict[str, Any] = {"range": (bottom, top), "showgrid": False}
+        x_axis: dict[str, Any] = {"range": (left, right), "showgrid": False, "hoverformat": ".4~g"}
+        y_axis: dict[str, Any] = {"range": (bottom, top), "showgrid": False, "hoverformat": ".4~g"}
         if one_mean and 1 / EQUAL_SCALE_RATIO <= ratio <= EQUAL_SCALE_RATIO:
             x_axis |= {"constrain": "domain", "constraintoward": "left"}
             y_axis |= {"scaleanchor": "x", "constrain": "domain", "constraintoward": "top"}
@@ -605,11 +645,13 @@ def _relief(heights: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[tup
     size = float(np.nanmax(relief)) or 1.0
     powers = 10.0 ** np.arange(np.floor(np.log10(near)) - 1, np.ceil(np.log10(max(deepest, near))) + 1)
     ticks = [(0.0, written(float(np.nanmax(heights)), 0 if deepest > 20 else 2))]
+    chosen: list[tuple[float, float]] = []
     for below in sorted(float(factor * power) for power in powers for factor in (1, 2, 5)):
         drawn = float(np.log1p(below / near))
-        if drawn - ticks[-1][0] >= 0.25 * size and drawn <= size:
-            digits = 0 if below >= 10 else 2
-            ticks.append((drawn, f"{written(below, digits)} below"))
+        if drawn - (chosen[-1][0] if chosen else 0.0) >= 0.25 * size and drawn <= size:
+            chosen.append((drawn, below))
+    digits = max((int(np.ceil(-np.log10(below) - 1e-9)) for _, below in chosen), default=0)
+    ticks += [(drawn, f"{written(below, max(digits, 0))} below") for drawn, below in chosen]
     return relief, ticks
 
 
@@ -663,6 +705,20 @@ def _cell_edges(grid: NDArray[np.float64]) -> NDArray[np.float64]:
 def _edges(grid: NDArray[np.float64]) -> tuple[float, float]:
     edges = _cell_edges(grid)
     return float(edges[0]), float(edges[-1])
+
+
+def _letters(indices: Sequence[int]) -> str:
+    """The names of the maxima of one mark: "A", "AB", "AB+" for more than three."""
+    names = [maximum_name(index) for index in indices]
+    return "".join(names) if len(names) <= MAX_LETTERS else "".join(names[: MAX_LETTERS - 1]) + "+"
+
+
+def _room(region: NDArray[np.bool_], n_rows: int, n_columns: int) -> NDArray[np.bool_]:
+    """Which cells a box of so many rows and columns around them leaves within the region."""
+    up, across = n_rows // 2, n_columns // 2
+    padded = np.pad(region, ((up, up), (across, across)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * up + 1, 2 * across + 1))
+    return np.asarray(windows.all(axis=(2, 3)))
 
 
 def _middle(region: NDArray[np.bool_]) -> tuple[int, int]:

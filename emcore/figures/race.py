@@ -15,7 +15,9 @@ from emcore.figures.objective import Stroke, curve, curve_layout, few
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 from emcore.report import number as written
-from emcore.scene import Climb, climb
+from emcore.scene import Climb, climb, covering
+
+DWARFED: Final = 0.25  # of all heights: what is left without the first gains, where they would flatten all others
 
 # Colour, dash and marker all tell the two apart.
 STROKES: Final = (
@@ -35,6 +37,9 @@ def race_objective_figure(
     names: tuple[str, str] = ("Run 1", "Run 2"),
 ) -> SteppedFigure:
     """The objectives of two runs on one axis: each faint, bold up to its present place.
+
+    Where the first iteration or two gain more than three quarters of all there is to climb, as after a mean was moved
+    far away, the picture begins after them; the start then lies below it, and a note says how high.
 
     Parameters
     ----------
@@ -74,6 +79,8 @@ def race_objective_figure(
         if since <= shift + history.n_iterations
     ]
     y_range = (min(low for low, _ in ranges), max(high for _, high in ranges))
+    if not since:
+        y_range = _without_first_gains(histories, half_steps) or y_range
     places = [_placed(history, y_range, half_steps) for history in histories]
     calls = [style.plain(name) for name in names]
     parts = [
@@ -119,6 +126,21 @@ def race_positions(first: History, second: History, offset: int = 0) -> int:
     return max(first.n_positions, offset + second.n_positions)
 
 
+def _without_first_gains(histories: tuple[History, History], half_steps: bool) -> tuple[float, float] | None:
+    """A range for what follows on the first iteration or two, if these gain nearly all; else None."""
+    whole = np.concatenate([history.objective for history in histories])
+    for first in (1, 2):
+        left = [np.asarray(each.objective)[first if each.n_iterations >= 5 else 0 :] for each in histories]
+        if np.ptp(np.concatenate(left)) < DWARFED * np.ptp(whole):
+            if half_steps:
+                left += [
+                    np.asarray(each.lower_bounds)[2 * first + 1 if each.n_iterations >= 5 else 1 :]
+                    for each in histories
+                ]
+            return covering(np.concatenate(left))
+    return None
+
+
 def _placed(history: History, y_range: tuple[float, float], half_steps: bool) -> Climb:
     """A run's heights within the range that both runs share."""
     positions = np.arange(history.n_positions)
@@ -140,6 +162,9 @@ def _overlaid(parts: list[SteppedFigure], layout: dict[str, Any], description: s
         traces += part.figure.data
         tracks += [replace(track, trace=track.trace + before) for track in part.tracks]
         jumps |= {trace + before: positions for trace, positions in part.jumps.items()}
+    for trace in traces:
+        if trace.opacity is not None:
+            trace.opacity = style.FAINT
     return SteppedFigure(go.Figure(traces, layout), tuple(tracks), jumps=jumps, description=description)
 
 

@@ -67,8 +67,8 @@ def gain_figure(
     drawn.still("Gain, whole run", iterations, gained, GAIN, faint=True, markers=few(history.n_iterations))
     drawn.jumps[0] = 2 * iterations + 1
     drawn.growing("Gain", gained, GAIN)
-    drawn.growing("Not trusted", np.where(trusted, np.nan, missing), GAP, dash="dot")
     drawn.growing("Still missing", np.where(trusted, missing, np.nan), GAP)
+    drawn.growing("Not trusted", np.where(trusted, np.nan, missing), GAP, dash="dot")
     values = [gained, missing[trusted]]
     last = history.n_iterations
     if accelerated is not None:
@@ -95,7 +95,8 @@ def gain_figure(
     layout["xaxis"]["title"]["text"] = "EM steps" if accelerated is not None else "Iteration"
     _note_above(layout, notes, look)
     if tol:
-        layout["annotations"] = [*layout["annotations"], _label(f"tolerance {significant(tol)}", np.log10(tol), look)]
+        label = _label(f"tolerance {significant(tol)}", float(np.log10(tol)), _clearer_end(gained, tol), look)
+        layout["annotations"] = [*layout["annotations"], label]
     said = (
         f"Gain per point of each of {history.n_iterations:,} iterations on a log axis, and what is missing by forecast"
     )
@@ -135,8 +136,8 @@ def rate_figure(history: History, forecast: Forecast, *, look: Look = style.DEFA
     drawn.still("Rate, whole run", iterations, heights, GAIN, faint=True, markers=few(history.n_iterations))
     drawn.traces[0] |= {"customdata": rates, "hovertemplate": "Iteration %{x}<br>rate %{customdata:.5f}<extra></extra>"}
     drawn.jumps[0] = 2 * iterations + 1
-    drawn.growing("Not trusted", np.where(trusted, np.nan, heights), GAIN, dash="dot")
     drawn.growing("Rate", np.where(trusted, heights, np.nan), GAIN)
+    drawn.growing("Not trusted", np.where(trusted, np.nan, heights), GAIN, dash="dot")
     drawn.level("No slowing down", 1.0, (-history.n_iterations, 2 * history.n_iterations + 1))
     drawn.now(heights, low)
     layout = curve_layout(
@@ -187,7 +188,7 @@ class _Panel:
             mode="lines+markers" if markers else "lines",
             line={"color": colour, "width": self.look.line_width, "dash": dash},
             marker={"size": 2.4 * self.look.line_width, "color": colour, "symbol": symbol},
-            opacity=0.4 if faint else 1.0,
+            opacity=style.FAINT if faint else 1.0,
             showlegend=not faint,
         )
 
@@ -281,15 +282,25 @@ def _step(y_range: tuple[float, float]) -> int:
     return max(int(np.ceil(decades / 6)), 1)
 
 
-def _label(text: str, height: float, look: Look) -> dict[str, Any]:
-    """Above a horizontal line, at its right end."""
+def _clearer_end(values: NDArray[np.float64], level: float) -> str:
+    """At which end of a horizontal line a curve comes less near to it, on a log axis: "left" or "right"."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return "left"
+    end = -(-len(known) // 3)
+    distance = np.abs(np.log10(known / level))
+    return "left" if distance[:end].min() >= distance[-end:].min() else "right"
+
+
+def _label(text: str, height: float, end: str, look: Look) -> dict[str, Any]:
+    """Above a horizontal line, at one end of it."""
     return {
         "text": text,
         "showarrow": False,
         "xref": "paper",
-        "x": 1,
-        "y": float(height),
-        "xanchor": "right",
+        "x": 0.01 if end == "left" else 1,
+        "y": height,
+        "xanchor": end,
         "yanchor": "bottom",
         "borderpad": 0,
         "font": {"size": look.font_size - 1},

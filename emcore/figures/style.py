@@ -44,17 +44,18 @@ COMPONENT_SYMBOLS: Final = (
     ("x", "X"),
 )
 # The maxima "A", "B", "C" ... : as far apart from each other as the components' colours are, and no component's colour.
+# Searched for: contrast above 2.6 on white and 3 on a dark page; each as unlike those before it as can be.
 MAXIMUM_COLOURS: Final = (
-    "#5ac30f",  # lime
-    "#6900ff",  # violet
-    "#b40f00",  # brick
+    "#a59600",  # olive
+    "#694bd2",  # indigo
     "#ff4bff",  # magenta
-    "#966996",  # mauve
-    "#e196b4",  # rose
-    "#a500b4",  # purple
-    "#f02d69",  # crimson
-    "#0f695a",  # pine
-    "#4b87ff",  # azure
+    "#964b69",  # mulberry
+    "#3c87ff",  # azure
+    "#8796b4",  # steel
+    "#e12d69",  # crimson
+    "#786900",  # moss
+    "#e18787",  # rose
+    "#c300b4",  # purple
 )
 MAXIMUM_SYMBOLS: Final = (
     "diamond-tall",
@@ -72,17 +73,19 @@ MAXIMUM_SYMBOLS: Final = (
 NO_MAXIMUM: Final = {
     SADDLE: ("#808080", "hourglass"),
     UNFINISHED: ("#a9a9a9", "circle-open"),
-    COLLAPSED: ("#5c5c5c", "x"),
+    COLLAPSED: ("#646464", "x"),
 }
 OTHER: Final = ("Other", "#8f8470", "diamond-wide")  # the maxima after the tenth: name, colour, symbol
 OBJECTIVE: Final = COMPONENT_COLOURS[5]
-SECOND_OBJECTIVE: Final = COMPONENT_COLOURS[7]  # of the second of two runs
-SECOND_BOUND: Final = COMPONENT_COLOURS[8]
+# Of the second of two runs: contrast above 3.8 on white and on a dark page, apart from the first run's two.
+SECOND_OBJECTIVE: Final = "#cd2d78"
+SECOND_BOUND: Final = "#9b6414"
 BOUND: Final = COMPONENT_COLOURS[4]
 NEUTRAL: Final = "#808080"  # legible on white and on a dark page alike: sums, truth, what has no component
 # Around a mean's white edge: white alone stands out on a dark page, and this on a white one and among its points.
 MEAN_GROUND: Final = "#1c1c1c"
 GRID: Final = "rgba(128,128,128,0.22)"
+FAINT: Final = 0.55  # the opacity of what has not been played yet: less would vanish on a dark page
 TRANSPARENT: Final = "rgba(0,0,0,0)"
 MAX_COMPONENTS: Final = len(COMPONENT_COLOURS)
 MAX_MAXIMA: Final = len(MAXIMUM_COLOURS)
