@@ -216,7 +216,11 @@ class Forecast:
     n_samples: int
 
     def converged(self, tol: float) -> NDArray[np.bool_]:
-        """Where the forecast is trusted and the remaining gap per sample is below `tol`; shape (n_iterations + 1,)."""
+        """Where the forecast is trusted and the remaining gap per sample is below `tol`; shape (n_iterations + 1,).
+
+        Near the limit of the climb so far, that is. On its way to a saddle EM slows down as it does near a maximum:
+        such a forecast is trusted as well, and gains alone cannot tell the two apart. `rate` can.
+        """
         near = np.zeros(len(self.gaps), dtype=np.bool_)
         near[self.trusted] = self.gaps[self.trusted] / self.n_samples < tol
         return near

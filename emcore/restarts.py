@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from emcore import em
+from emcore import acceleration, em
 from emcore.em import Stopped
 from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Mixtures
@@ -99,7 +99,7 @@ def run_many(
         return Runs(model, (), np.empty(0), np.empty(0, dtype=np.int64), (), ())
     ends = batch.run(prepared, stacked(starts), model.covariance_type, max_iter=max_iter, tol=tol, careful=True)
     parameters = [
-        start if n == 0 else _parameters(ends.mixtures, i, model)
+        start if n == 0 else _parameters_at(ends.mixtures, i, model)
         for i, (start, n) in enumerate(zip(starts, ends.n_iterations, strict=True))
     ]
     objective, n_iterations = ends.objective, ends.n_iterations
@@ -136,8 +136,8 @@ def joined(parts: Sequence[Runs]) -> Runs:
 
 
 # What became of a run that found no maximum.
-SADDLE = -1  # it stalled where the log-likelihood still curves upwards
-UNFINISHED = -2  # it stopped at max_iter
+SADDLE = -1  # it stalled at a saddle or on a plateau: the log-likelihood curves upwards there
+UNFINISHED = -2  # it was on its way when it was stopped, by the limit or by its tolerance
 COLLAPSED = -3  # it degenerated
 
 
@@ -187,8 +187,12 @@ def distinct(X: ArrayLike | GaussianData, runs: Runs, known: Sequence[Maximum] =
 
     Two fits are the same if they are the same density. Ends that are alike form a group; the best of each group is
     followed to the maximum itself, so that runs count together that a loose tolerance stopped on one slope. A
-    maximum is one only where the log-likelihood curves upwards in no direction; a run that was stopped before it
-    came to such a place stalled on a saddle, or on the plateau around one.
+    maximum is one only where EM stands still and the log-likelihood curves upwards in no direction.
+
+    A run that converged is counted to the maximum that it is followed to if it misses no more than is within its
+    reach. If not, it is SADDLE if it leads to a stationary place that is no maximum, if the rate of EM is above 1 at
+    its end, or if EM gains more and more again before it comes clearly higher than the end's own gains promised: then
+    it stood on a plateau. Otherwise it is UNFINISHED, and so is a run that was stopped at max_iter.
 
     Parameters
     ----------
@@ -201,32 +205,43 @@ def distinct(X: ArrayLike | GaussianData, runs: Runs, known: Sequence[Maximum] =
     """
     data = runs.model.prepare(X)
     probes = _probes(data)
-    outcome = np.array([_WITHOUT_MAXIMUM.get(stopped, SADDLE) for stopped in runs.stopped], dtype=np.int64)
+    outcome = np.array([COLLAPSED if stopped == "degenerate" else UNFINISHED for stopped in runs.stopped], np.int64)
     places = [_Place.of(probes, maximum.parameters, maximum.objective, []) for maximum in known]
     groups = _groups(probes, runs, places)
     if groups:
         leaders = stacked([runs.parameters[group[0]] for group in groups])
-        leads_to: list[int | None] = []
-        for limit in _limits(data, probes, runs, groups):
-            if limit is None:
-                leads_to.append(None)
-                continue
-            same = (i for i, place in enumerate(places) if limit.is_same(place, len(data)))
-            leads_to.append(next(same, len(places)))
-            if leads_to[-1] == len(places):
-                places.append(limit)
-        rates, saddles = _curvature(data, places, runs.model)
-        limit_rates = [math.nan if i is None else float(rates[i]) for i in leads_to]
+        limits = _limits(data, probes, runs, groups)
+        places.extend({id(limit): limit for limit in limits if limit is not None}.values())
+        judged = _curvature(data, places, runs.model)
+        judged.maxima[: len(known)] = True
+        first_same: dict[int, int] = {}
+        for i, place in enumerate(places):  # a saddle may lie close to a maximum: it is not the same
+            alike = (
+                j
+                for j in dict.fromkeys(first_same.values())
+                if judged.maxima[i] == judged.maxima[j] and place.is_same(places[j], len(data))
+            )
+            first_same[id(place)] = i if i < len(known) else next(alike, i)
+        leads_to = [None if limit is None else first_same[id(limit)] for limit in limits]
+        limit_rates = [math.nan if i is None else float(judged.rates[i]) for i in leads_to]
         within_reach = _within_reach(data, leaders, runs.model, np.array(limit_rates))
-        for group, i, reach in zip(groups, leads_to, within_reach.tolist(), strict=True):
-            if i is None:
+        stopped_early = []
+        for g, (group, leads, reach) in enumerate(zip(groups, leads_to, within_reach.tolist(), strict=True)):
+            if leads is not None and judged.saddles[leads] and not judged.maxima[leads]:
+                outcome[group] = SADDLE
                 continue
-            gap = places[i].objective - float(runs.objective[group[0]])
-            stalled = gap > max(_STALLED * reach, _SAME_OBJECTIVE * len(data))
-            if not stalled:
-                places[i].runs.extend(group.tolist())
-        new = zip(places[len(known) :], saddles[len(known) :], strict=True)
-        places[len(known) :] = [place for place, saddle in new if place.runs and not saddle]
+            if leads is not None and judged.maxima[leads]:
+                gap = places[leads].objective - float(runs.objective[group[0]])
+                if gap <= max(_STALLED * reach, _SAME_OBJECTIVE * len(data)):
+                    places[leads].runs.extend(group.tolist())
+                    continue
+            stopped_early.append(g)
+        if stopped_early:
+            stalled = _stalled(data, leaders.take(stopped_early), runs.model)
+            for g in np.array(stopped_early)[stalled].tolist():
+                outcome[groups[g]] = SADDLE
+        new = zip(places[len(known) :], judged.maxima[len(known) :], strict=True)
+        places[len(known) :] = [place for place, is_maximum in new if place.runs and is_maximum]
     places.sort(key=lambda place: -place.objective)
     maxima = []
     for i, place in enumerate(places):
@@ -238,8 +253,6 @@ def distinct(X: ArrayLike | GaussianData, runs: Runs, known: Sequence[Maximum] =
     return Maxima(tuple(maxima), outcome)
 
 
-_WITHOUT_MAXIMUM = {"max_iter": UNFINISHED, "degenerate": COLLAPSED}
-
 # How alike the log-densities of two fits must be to be the same, in nats ...
 _SAME_END = 2e-3  # ... where runs were stopped by their tolerance
 _SAME_MAXIMUM = 1e-2  # ... and at maxima that are known to many digits
@@ -250,8 +263,9 @@ _N_PROBES = 64
 _SADDLE_RATE = 1 + 1e-5
 _FLAT_RATE = 1 - 1e-4
 _STILL = 1e-5  # so far an iteration may still move a maximum that EM approaches more and more slowly, in sds
-# A run that misses so many times more than is within its reach stands on a plateau and has yet to find the way.
+# A run that misses so many times more than is within its reach has stopped too early.
 _STALLED = 4.0
+_PLATEAU_STEPS = 500  # so long a run is followed to see whether it stands on a plateau
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,6 +343,8 @@ def _limits(
     guide = np.arange(len(groups))  # the group whose way a group shares
     for n_steps in _STAGES:
         going = np.flatnonzero((guide == np.arange(len(groups))) & safe)
+        if n_steps == _STAGES[-1]:
+            going = going[_moving(data, mixtures.take(going), runs.model)]
         if not len(going):
             break
         start = mixtures.take(going)
@@ -337,25 +353,31 @@ def _limits(
             array[going] = values
         objective[going], safe[going] = top.objective, top.safe
         going = going[top.safe]
+        going = going[~_moving(data, mixtures.take(going), runs.model)]
         for cluster in _clusters(batch.log_densities(probes, mixtures.take(going))):
             guide[np.isin(guide, going[cluster])] = going[cluster[0]]
     places: dict[int, _Place | None] = {}
     for i in np.unique(guide).tolist():
-        if safe[i]:
-            places[i] = _Place.of(probes, _parameters(mixtures, i, runs.model), float(objective[i]), [])
+        end = _parameters_at(mixtures, i, runs.model)
+        if not safe[i]:  # too narrow for the batch: from the start of the way
+            history = em.run(runs.model, data, runs.parameters[groups[i][0]], max_iter=_MOST_STEPS, tol=1e-13)
+        elif _moves(runs.model, data, end):
+            history = acceleration.squarem(runs.model, data, end, max_iter=_MOST_STEPS, tol=1e-13).history
+        else:
+            places[i] = _Place.of(probes, end, float(objective[i]), [])
             continue
-        # Too narrow for the batch.
-        history = em.run(runs.model, data, runs.parameters[groups[i][0]], max_iter=_MOST_STEPS, tol=1e-13)
-        end = _Place.of(probes, history.parameters[-1], float(history.objective[-1]), [])
-        places[i] = None if history.stopped == "degenerate" else end
+        end = history.parameters[-1]
+        collapses = history.stopped == "degenerate"
+        places[i] = None if collapses else _Place.of(probes, end, float(history.objective[-1]), [])
     return [places[i] for i in guide.tolist()]
 
 
 # ---- Around a maximum: climbing on faster than EM, and the curvature ---------------------------------------
 
 # So many steps of EM at a time, before those that have met are put together; from the fourth time on Newton's method
-# has brought what lies near a maximum to it. Only what is on its way down from a saddle takes more: it is given up.
-_STAGES = (10, 20, 40, 80, 160)
+# has brought what lies near a maximum to it. The last is only for the few that still move, and of these what is left
+# goes on one by one.
+_STAGES = (10, 20, 40, 80, 160, 1000)
 _LEAP_FROM = 80
 _MOST_STEPS = 2000
 
@@ -435,7 +457,9 @@ def _size(change: Sequence[NDArray[np.float64]], mixtures: Mixtures) -> NDArray[
     """How large a change of weights, means and covariances is, in units of the components' weights and sds."""
     sds = np.sqrt(np.diagonal(mixtures.covariances, axis1=2, axis2=3))
     units = (mixtures.weights, sds, sds[..., :, None] * sds[..., None, :])
-    relative = [(part / unit).reshape(len(sds), -1) for part, unit in zip(change, units, strict=True)]
+    relative = [
+        (part / unit).reshape(len(sds), math.prod(unit.shape[1:])) for part, unit in zip(change, units, strict=True)
+    ]
     return np.asarray(np.linalg.norm(np.concatenate(relative, axis=1), axis=1))
 
 
@@ -592,22 +616,28 @@ def _directions(mixtures: Mixtures, covariance_type: str) -> Mixtures:
     return Mixtures(weights, means, covariances)
 
 
-def _curvature(
-    data: GaussianData, places: Sequence[_Place], model: GaussianMixture
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The rate of EM at each place, and whether it is no maximum.
+class _Judged(NamedTuple):
+    """What the places are that runs lead to.
 
-    That is: the log-likelihood curves upwards there, in whatever order, or EM is still on its way.
+    One is neither a saddle nor a maximum if EM still moves there, or if its rate cannot be told.
     """
+
+    rates: NDArray[np.float64]  # (n_places,): of EM; NaN where it cannot be told
+    saddles: NDArray[np.bool_]  # EM stands still, but the log-likelihood curves upwards, in whatever order
+    maxima: NDArray[np.bool_]
+
+
+def _curvature(data: GaussianData, places: Sequence[_Place], model: GaussianMixture) -> _Judged:
+    """The rate of EM at each place, and by it what the place is."""
     if not places:
-        return np.empty(0), np.empty(0, dtype=bool)
+        return _Judged(np.empty(0), np.empty(0, dtype=bool), np.empty(0, dtype=bool))
     mixtures = stacked([place.parameters for place in places])
     rates = _rates(data, mixtures, model)
-    moments = _expectations(data, mixtures)
-    following = batch.maximise(moments, mixtures, model.covariance_type)
-    moves = _size([after - before for before, after in zip(mixtures, following, strict=True)], mixtures) > _STILL
-    saddles = (rates > _SADDLE_RATE) | (moves & moments.safe)
-    flat = np.flatnonzero(~saddles & (rates > _FLAT_RATE))
+    for i in np.flatnonzero(np.isnan(rates)).tolist():  # too narrow for the batch
+        rates[i] = _rate_alone(data, places[i].parameters, model)
+    still = ~np.array([_moves(model, data, place.parameters) for place in places])
+    saddles = still & (rates > _SADDLE_RATE)
+    flat = np.flatnonzero(still & ~saddles & (rates > _FLAT_RATE))
     if len(flat):  # equal components: the second order says nothing. Push them apart and see
         rng = np.random.default_rng(0)
         sizes = np.repeat([0.1, 0.3], 3)
@@ -617,7 +647,59 @@ def _curvature(
         top = _climb(data, pushed._replace(means=pushed.means + pushes * sds), model, _MOST_STEPS // 4)
         reached = np.where(top.safe, top.objective, -np.inf).reshape(len(flat), -1).max(axis=1)
         saddles[flat] = reached > [places[i].objective + _SAME_OBJECTIVE * len(data) for i in flat.tolist()]
-    return rates, saddles
+    return _Judged(rates, saddles, still & ~saddles & np.isfinite(rates))
+
+
+def _moving(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.bool_]:
+    """Whether an iteration of EM still moves each mixture by more than `_STILL`; False where it is not safe."""
+    moments = _expectations(data, mixtures)
+    following = batch.maximise(moments, mixtures, model.covariance_type)
+    return moments.safe & (_size(_difference(following, mixtures), mixtures) > _STILL)
+
+
+def _moves(model: GaussianMixture, data: GaussianData, parameters: GaussianMixtureParameters) -> bool:
+    """Whether an iteration of EM still moves these parameters by more than `_STILL`."""
+    try:
+        following = model.m_step(data, model.e_step(data, parameters))
+    except em.DegenerateFit:
+        return True
+    before = stacked([parameters])
+    return bool(_size(_difference(stacked([following]), before), before)[0] > _STILL)
+
+
+def _rate_alone(data: GaussianData, parameters: GaussianMixtureParameters, model: GaussianMixture) -> float:
+    """The rate of EM by single steps; NaN if parameters next to these are not legal."""
+    try:
+        return acceleration.rate(model, data, parameters)
+    except (em.DegenerateFit, ValueError, ArithmeticError):
+        return math.nan
+
+
+def _stalled(data: GaussianData, mixtures: Mixtures, model: GaussianMixture) -> NDArray[np.bool_]:
+    """Whether each mixture lies on a saddle or a plateau, from which EM goes on faster and faster.
+
+    Either the rate is above 1 there, or the gains of EM shrink first and grow later, before it is clearly higher than
+    the first gains promised (Aitken's forecast): towards it EM slowed down, behind it EM speeds up.
+    """
+    stalled = _rates(data, mixtures, model) > _SADDLE_RATE
+    active = np.flatnonzero(~stalled)
+    here = mixtures.take(active)
+    before = gain = height = np.full(len(active), np.nan)
+    for step in range(_PLATEAU_STEPS):
+        if not len(active):
+            break
+        moments = _expectations(data, here)
+        objective = moments.log_likelihood
+        last, gain = gain, objective - before
+        grows = gain > last * (1 + 1e-4) + 1e-11 * np.abs(objective)
+        if step == 2:
+            with np.errstate(all="ignore"):
+                height = objective - gain - last + _STALLED * last * last / (last - gain)
+        stalled[active[grows & moments.safe]] = True
+        going = moments.safe & ~grows & ~(objective > height)
+        here = batch.maximise(moments.take(going), here.take(going), model.covariance_type)
+        active, before, gain, height = active[going], objective[going], gain[going], height[going]
+    return stalled
 
 
 def _within_reach(
@@ -646,7 +728,9 @@ def chance_of_best(share: float, n_restarts: int) -> float:
     if not 0 <= share <= 1:
         raise ValueError(f"share must be from 0 to 1, got {share!r}")
     whole_number(n_restarts, "n_restarts", least=0)
-    return float(-math.expm1(n_restarts * math.log1p(-share))) if share < 1 else float(n_restarts > 0)
+    if share == 1:
+        return float(n_restarts > 0)
+    return float(abs(math.expm1(n_restarts * math.log1p(-share))))  # not -0.0
 
 
 def interval(count: int, n_runs: int, level: float = 0.95) -> tuple[float, float]:
@@ -679,7 +763,7 @@ def stacked(parameters: Sequence[GaussianMixtureParameters]) -> Mixtures:
     )
 
 
-def _parameters(mixtures: Mixtures, i: int, model: GaussianMixture) -> GaussianMixtureParameters:
+def _parameters_at(mixtures: Mixtures, i: int, model: GaussianMixture) -> GaussianMixtureParameters:
     weights, means, covariances = (array[i].copy() for array in mixtures)
     return GaussianMixtureParameters._trusted(weights, means, covariances, model.covariance_type)
 

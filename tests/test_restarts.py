@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from emcore import em
+from emcore import acceleration, em
 from emcore.datasets import DATASETS
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.restarts import (
@@ -16,6 +16,7 @@ from emcore.restarts import (
     SADDLE,
     UNFINISHED,
     _leap,
+    _rates,
     chance_of_best,
     distinct,
     interval,
@@ -188,7 +189,7 @@ def assert_books_balance(X, runs, found):
             assert runs.objective[members].max() <= maximum.objective + 1e-9 * abs(maximum.objective)
             assert maximum.representative == members[runs.objective[members].argmax()]
     stopped = np.array(runs.stopped)
-    assert np.array_equal(found.outcome == UNFINISHED, stopped == "max_iter")
+    assert (found.outcome[stopped == "max_iter"] == UNFINISHED).all()
     assert np.array_equal(found.outcome == COLLAPSED, stopped == "degenerate")
 
 
@@ -311,6 +312,54 @@ def test_runs_that_all_collapse_have_no_maximum():
     assert set(found.outcome) == {COLLAPSED} and found.maxima == ()
 
 
+def test_a_slow_slope_is_followed_to_its_maximum():
+    """Rate 0.989, and 1,350 iterations more: no plateau, for gains never grow."""
+    X = DATASETS["three-groups"](0).X
+    model = GaussianMixture(3)
+    found = distinct(X, run_many(model, X, [start("random-points", model, X, 0)], max_iter=1000))
+    assert found.outcome.tolist() == [0]
+    assert found.maxima[0].objective == pytest.approx(-1235.82754, abs=1e-4)
+
+
+def test_converged_is_not_finished_where_em_slows_down_all_the_way():
+    """What converged by its tolerance alone is UNFINISHED; SADDLE is only what curves upwards or speeds up again."""
+    X = DATASETS["three-blobs"](0).X
+    model = GaussianMixture(4)
+    runs = run_many(model, X, starts_of(model, X, 300, ("random-points",)), max_iter=1000)
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    early = np.flatnonzero((found.outcome == UNFINISHED) & (np.array(runs.stopped) == "converged"))
+    assert len(early) > 2
+    for i in early[:3]:
+        assert acceleration.rate(model, X, runs.parameters[i]) < 1
+        on = em.run(model, X, runs.parameters[i], max_iter=30, tol=0)
+        assert (np.diff(on.objective, 2) < 0).all()
+
+
+def test_a_saddle_close_to_a_maximum_does_not_swallow_it():
+    """They are 4e-5 nats apart: a broad ridge, and from its end EM falls off to a narrow component."""
+    X = DATASETS["one-takes-all"](0).X
+    model = GaussianMixture(2)
+    runs = run_many(model, X, starts_of(model, X, 1000, ("random-points",)), max_iter=1000)
+    found = distinct(X, runs)
+    assert_books_balance(X, runs, found)
+    assert [each.objective for each in found.maxima] == pytest.approx([-422.685546, -423.152243], abs=1e-5)
+    assert found.maxima[1].count > 500 and (found.outcome == SADDLE).sum() > 100
+
+
+def test_a_maximum_too_narrow_for_the_batch_is_judged_alone(monkeypatch):
+    X = DATASETS["three-blobs"](0).X
+    model = GaussianMixture(5)
+    runs = run_many(model, X, starts_of(model, X, 60, ("random-points",)), max_iter=1000)
+    found = distinct(X, runs)
+    data = model.prepare(X)
+    narrow = [m for m in found.maxima if np.isnan(_rates(data, stacked([m.parameters]), model)[0])]
+    assert narrow and all(acceleration.rate(model, X, maximum.parameters) < 1 for maximum in narrow)
+    monkeypatch.setattr("emcore.restarts._rate_alone", lambda *_: float("nan"))
+    unjudged = distinct(X, runs)
+    assert len(unjudged.maxima) == len(found.maxima) - len(narrow)
+
+
 def test_known_maxima_keep_their_place():
     X, runs = runs_of("three-groups", 20)
     first = distinct(X, runs)
@@ -367,6 +416,10 @@ def test_the_chance_of_the_best(share, n_restarts):
 def test_the_interval_of_a_share(count, n_runs, level):
     expected = binomtest(count, n_runs).proportion_ci(level, method="wilson")
     assert interval(count, n_runs, level) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_no_chance_has_no_sign():
+    assert str(chance_of_best(0.0, 5)) == "0.0" == str(chance_of_best(0.5, 0))
 
 
 def test_impossible_shares_are_named():
