@@ -249,7 +249,7 @@ def test_maxima_that_lie_close_are_told_apart_and_the_axis_says_that_it_is_stret
     assert "not to scale" in figure.layout.xaxis.title.text
     assert figure.layout.xaxis.ticktext[0] == number(-800, 3)
     texts = [note.text for note in figure.layout.annotations]
-    assert texts == ["<b>A</b>", "<b>B</b>", "<b>C</b>", "collapsed: no height"]
+    assert texts == ["<b>A</b>", "<b>B</b>", "<b>C</b>", "collapsed:<br>no height"]
     assert figure.layout.shapes[0].x0 < c.min()
 
 
@@ -257,7 +257,7 @@ def test_maxima_that_lie_close_are_told_apart_and_the_axis_says_that_it_is_stret
 def test_piles_stay_below_the_top_and_dots_get_smaller(n_runs):
     figure = strip_figure(*ends((0, -800, n_runs)))
     (dots,) = figure.data
-    assert len(set(dots.y)) <= 31
+    assert len(set(dots.y)) <= 51
     assert 3 < dots.marker.size <= 11
     assert np.ptp(dots.x) <= 0.5
 
@@ -332,11 +332,11 @@ def test_every_maximum_has_a_tick_with_its_height(heights):
 @pytest.mark.parametrize("groups", [((0, -800, 5), (-3, 0, 995)), ((0, -800, 500), (1, -801, 400), (-3, 0, 100))])
 def test_dots_do_not_overlap_on_a_tablet(groups):
     figure = strip_figure(*ends(*groups))
-    width = 560 / np.ptp(figure.layout.xaxis.range)
+    size = np.array([560 / np.ptp(figure.layout.xaxis.range), 300 / np.ptp(figure.layout.yaxis.range)])
     for dots in figure.data:
-        columns = np.unique(np.round(dots.x, 9))
-        step = np.diff(columns).min() * (2 if len(dots.x) > len(columns) > 1 and len(set(dots.y)) > 1 else 1)
-        assert dots.marker.size <= max(width * step, 2.5) + 1e-9
+        places = np.column_stack([dots.x, dots.y]) * size  # in pixels
+        nearest = np.sort(np.hypot(*(places[:, None] - places).transpose(2, 0, 1)))[:, 1]
+        assert 2.5 < dots.marker.size <= nearest.min() + 1e-9
 
 
 def test_nothing_but_collapses_and_more_maxima_than_signs():
@@ -695,7 +695,8 @@ def test_the_colour_bar_says_true_depths():
     surface = surface_of(history)
     ground = surface_figure(surface, history).figure.data[0]
     top, *others = zip(ground.colorbar.tickvals, ground.colorbar.ticktext, strict=True)
-    assert top == (pytest.approx(ground.zmax), number(surface.log_likelihood.max(), 0))
+    assert top == (pytest.approx(ground.zmax, rel=1e-5), number(surface.log_likelihood.max(), 0))
+    assert top[0] < ground.zmax
     assert others
     heights, shades = surface.log_likelihood.ravel(), np.asarray(ground.z, dtype=float).ravel()
     order = np.argsort(shades)

@@ -28,7 +28,9 @@ EQUAL: Final = 1e-9  # of the size of heights: what differs less has one place
 TICK_ROOM: Final = 0.27  # of the picture: what the number below a tick takes on a phone
 UPRIGHT_ROOM: Final = 0.055  # the same of a number that is turned upright
 LANE_AT: Final = -0.1  # of the axis: where the lane of runs without a comparable height begins
-PILE_ROWS: Final = 30.0  # of dots, that fit above each other
+LANE_WIDTHS: Final = (0.2, 0.4)  # of the axis, for few and for many
+PILE_ROWS: Final = (8.0, 50.0)  # of dots above each other, for few and for many
+SQUARE: Final = 1.2  # columns of dots to a row, on the whole axis: then dots are as far apart across as up
 LETTER_ROOM: Final = 0.1  # of the picture's height, between two piles that stand above each other
 MAX_RESTARTS: Final = 1000
 ENOUGH: Final = 0.99  # where the curve of chances may end
@@ -73,7 +75,7 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
     margin = 0.6 * scale.pile_width + 0.04
     low, high = (piles.lane[0] - 0.03 if piles.lane else -margin), 1 + margin
     digits = _digits(np.array([maximum.objective for maximum in maxima.maxima]))
-    size = float(np.clip(min((look.height - 140) / piles.rows, 560 * piles.step / (high - low)), 2.5, 11.0))
+    size = float(np.clip(min((look.height - 140) / (1.2 * piles.rows + 1), 560 * piles.step / (high - low)), 2.5, 11.0))
     traces = []
     for code in style.groups(outcome):
         here = style.grouped(outcome) == code
@@ -128,7 +130,7 @@ def strip_figure(runs: Runs, maxima: Maxima, *, look: Look = style.DEFAULT_LOOK)
     )
     if piles.lane:
         layout["shapes"] = [_lane(LANE_AT, look)]
-        layout["annotations"].append(_lane_title(sum(piles.lane) / 2, float(piles.y[~level].max()), look))
+        layout["annotations"].append(_lane_title(piles.lane[0], look))
     if not scale.to_scale:
         layout["xaxis"]["title"]["text"] += "<br>in their order, not to scale"
     return go.Figure({"data": traces, "layout": layout})
@@ -525,7 +527,9 @@ class _Piles:
         level = outcome != COLLAPSED
         nearest = np.abs(place[:, None] - slots).argmin(axis=1)
         counts = np.bincount(nearest[level], minlength=len(slots))
-        rows = float(np.clip(np.sqrt(max(counts.max(), 1) / (3 * width)), 4.0, PILE_ROWS))
+        n_collapsed = int((~level).sum())
+        most = max(counts.max() / width, n_collapsed / LANE_WIDTHS[1])
+        rows = float(np.clip(np.sqrt(most / SQUARE), *PILE_ROWS))
         blocks = []
         for slot in np.flatnonzero(counts).tolist():
             here = level & (nearest == slot)
@@ -549,11 +553,10 @@ class _Piles:
             if 0 <= group < style.MAX_MAXIMA and len(members) >= largest.get(group, (0, 0.0, 0.0))[0]:
                 largest[group] = len(members), float(slots[slot]), top
         lane = None
-        if not level.all():
-            count = int((~level).sum())
-            wide = float(np.clip(count / (3 * rows**2), 0.14, 0.4))
+        if n_collapsed:
+            wide = float(np.clip(n_collapsed / (SQUARE * rows**2), *LANE_WIDTHS))
             lane = LANE_AT - 0.03 - wide, LANE_AT - 0.03
-            x[~level], y[~level], apart = _pile(sum(lane) / 2, wide, count, rows, _n_columns(count, rows))
+            x[~level], y[~level], apart = _pile(sum(lane) / 2, wide, n_collapsed, rows, _n_columns(n_collapsed, rows))
             step = min(step, apart)
         tops = {group: (middle, top) for group, (_, middle, top) in largest.items()}
         return cls(x, y, float(y.max()) + 1, step, tops, lane)
@@ -567,7 +570,7 @@ def _pile(
     middle: float, width: float, count: int, rows: float, n_columns: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """A block of dots, filled row by row from below, no wider than `width`; and the distance of its columns."""
-    step = width / max(n_columns, 3 * width * rows)  # dots of a small pile stand as close as those of a large one
+    step = width / max(n_columns, SQUARE * width * rows)  # dots of a small pile stand as close as those of a large one
     row, column = np.divmod(np.arange(count), n_columns)
     in_row = np.minimum(n_columns, count - row * n_columns)
     return middle + (column - (in_row - 1) / 2) * step, row.astype(np.float64), step
@@ -617,14 +620,17 @@ def _lane(x: float, look: Look) -> dict[str, Any]:
     }
 
 
-def _lane_title(x: float, top: float, look: Look) -> dict[str, Any]:
-    """Why the runs in the lane stand apart."""
+def _lane_title(x: float, look: Look) -> dict[str, Any]:
+    """Why the runs in the lane stand apart, below it."""
     return {
-        "text": "collapsed: no height",
+        "text": "collapsed:<br>no height",
+        "align": "left",
         "x": x,
-        "y": top + 1,
-        "yanchor": "bottom",
-        "textangle": -90,
+        "xanchor": "left",
+        "yref": "paper",
+        "y": 0,
+        "yanchor": "top",
+        "yshift": -4,
         "showarrow": False,
         "font": {"size": look.font_size - 1},
     }
