@@ -438,13 +438,13 @@ def test_methods_are_compared_by_share_and_interval():
 @pytest.mark.parametrize(("reached", "words"), [(1, "one run, reaches it"), (0, "one run, does not reach it")])
 def test_a_way_to_start_with_one_run_has_no_interval(reached, words):
     rows = [WayToStart("Random points", 10, 5, interval(5, 10), 14.0)]
-    rows += [WayToStart("Grand mean", 1, reached, interval(reached, 1), 7.0)]
+    rows += [WayToStart("Grand mean", 1, reached, interval(reached, 1), 1.0)]
     figure = comparison_figure(rows)
     (dots,) = figure.data
     assert dots.x[1] == 100 * reached
     assert dots.error_x.array[1] == dots.error_x.arrayminus[1] == 0 < dots.error_x.array[0]
     assert "between" in dots.text[0] and "between" not in dots.text[1]
-    assert figure.layout.annotations[1].text == f"<b>Grand mean</b>  {words}, 7 iterations"
+    assert figure.layout.annotations[1].text == f"<b>Grand mean</b>  {words}, 1 iteration"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.003, 0.62, 1.0])
@@ -695,8 +695,8 @@ def test_the_colour_bar_says_true_depths():
     surface = surface_of(history)
     ground = surface_figure(surface, history).figure.data[0]
     top, *others = zip(ground.colorbar.tickvals, ground.colorbar.ticktext, strict=True)
-    assert top == (pytest.approx(ground.zmax, rel=1e-5), number(surface.log_likelihood.max(), 0))
-    assert top[0] < ground.zmax
+    assert top == (pytest.approx(ground.zmax), number(surface.log_likelihood.max(), 0))
+    assert ground.colorbar.ticklabeloverflow == "allow" and ground.colorbar.len < 0.95, "else its number is left out"
     assert others
     heights, shades = surface.log_likelihood.ravel(), np.asarray(ground.z, dtype=float).ravel()
     order = np.argsort(shades)

@@ -644,8 +644,7 @@ def _relief(heights: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[tup
     relief = np.log1p(depth / near)
     size = float(np.nanmax(relief)) or 1.0
     powers = 10.0 ** np.arange(np.floor(np.log10(near)) - 1, np.ceil(np.log10(max(deepest, near))) + 1)
-    # The least bit below the end: Plotly leaves a tick out that rounding puts beyond it.
-    ticks = [(1e-6 * size, written(float(np.nanmax(heights)), 0 if deepest > 20 else 2))]
+    ticks = [(0.0, written(float(np.nanmax(heights)), 0 if deepest > 20 else 2))]
     chosen: list[tuple[float, float]] = []
     for below in sorted(float(factor * power) for power in powers for factor in (1, 2, 5)):
         drawn = float(np.log1p(below / near))
@@ -664,7 +663,8 @@ def _colour_bar(places: list[float], texts: list[str], look: Look) -> dict[str, 
         "xanchor": "left",
         "y": 1.0,
         "yanchor": "bottom",
-        "len": 1.0,
+        "len": 0.94,  # half of the number at its end stands beyond it
+        "ticklabeloverflow": "allow",
         "thickness": 0.7 * look.font_size,
         "outlinewidth": 0,
         "tickvals": places,

@@ -401,7 +401,8 @@ def _single(row: WayToStart) -> str:
 def _median(row: WayToStart) -> str:
     if not np.isfinite(row.median_iterations):
         return ""
-    return f", {'' if row.n_runs == 1 else 'median '}{row.median_iterations:,.0f} iterations"
+    number = f"{row.median_iterations:,.0f}"
+    return f", {'' if row.n_runs == 1 else 'median '}{number} iteration{'' if number == '1' else 's'}"
 
 
 @dataclass(frozen=True, eq=False)
