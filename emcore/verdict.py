@@ -378,7 +378,7 @@ def _ridge(names: tuple[str, str], basins: Basins) -> str:
     """What the diagonal of two means is, and how starts on it and beside it end."""
     j, k = (name.removeprefix("mean ") for name in names)
     text = (
-        f"The dashed diagonal is where mean {j} equals mean {k}: swapping the two components mirrors the map in it. "
+        f"The broken diagonal is where mean {j} equals mean {k}: swapping the two components mirrors the map in it. "
         "A start on it has equal components, which EM cannot tell apart: it stays on this ridge of symmetry."
     )
     if basins.outcome.shape[0] != basins.outcome.shape[1]:

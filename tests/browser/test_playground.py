@@ -57,6 +57,7 @@ def experiment(page: Page) -> Experiment:
 def run_is_drawn(page: Page) -> None:
     """The picture is that of the page's link: a new run opens at iteration 0, where the one before may stand too."""
     expect(player(page)).to_have_attribute("data-run", re.compile(experiment(page).digest))
+    expect(player(page)).to_have_attribute("data-ready", "")
     drawn(page, 1)
 
 
