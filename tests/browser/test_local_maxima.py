@@ -114,8 +114,10 @@ def test_a_click_on_the_map_begins_a_run_there_and_the_path_follows_the_player(v
     expect(player(page)).to_have_attribute("data-ready", "", timeout=20_000)
     rows = choices.SETTINGS["by-hand"].parse(query(page)["by-hand"])
     start = (rows[0][1], rows[1][1])
-    now = player(page).locator(".player-plot").first.evaluate(
-        "plot => { const t = plot.data.find((one) => one.name === 'Now'); return [t.x[0], t.y[0]]; }"
+    now = (
+        player(page)
+        .locator(".player-plot")
+        .first.evaluate("plot => { const t = plot.data.find((one) => one.name === 'Now'); return [t.x[0], t.y[0]]; }")
     )
     assert now == pytest.approx(start, abs=1e-3)
     page.keyboard.press("End")
