@@ -58,7 +58,7 @@ CSS = """
 <style>
 .st-key-lab-reseed { display: grid !important; grid-template-columns: minmax(0, 1fr); gap: 1rem; }
 @media (min-width: 1300px) { .st-key-lab-reseed { grid-template-columns: minmax(0, 1fr) 19rem; } }
-@media (max-width: 1299px) { .st-key-lab-log { order: -1; } }
+@media (max-width: 1299px) { .st-key-lab-reseed > :has(.st-key-lab-log) { order: -1; } }
 @media (max-width: 480px) { .st-key-room button { padding-inline: 0.35rem; } }
 .em-mark { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 50%; margin-right: 0.45em; }
 </style>

@@ -175,3 +175,9 @@ def test_nothing_overflows_on_a_phone(visit: Open, room: str):
     page.wait_for_function("() => document.querySelectorAll('.stSpinner').length === 0")
     wide = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth")
     assert wide <= 390
+
+
+def test_on_a_narrow_screen_the_button_and_the_log_come_before_the_picture(visit: Open):
+    page = visit("room=reseed", width=1024)
+    log, picture = (page.locator(name).bounding_box() for name in (".st-key-lab-log", ".st-key-lab-run"))
+    assert log and picture and log["y"] < picture["y"]
