@@ -27,6 +27,7 @@ FLOORS = (
         "emcore.restarts",
         "emcore.landscape",
         "emcore.scene",
+        "emcore.variants",
         "emcore.report",
         "emcore.verdict",
         "emcore.worked",
