@@ -18,6 +18,7 @@ from emcore.experiment import Experiment, OwnData
 from emcore.matching import match
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.report import listed, number, significant
+from emcore.scene import axis_range
 from emcore.starts import ByHand
 
 Array = NDArray[np.float64]
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 MOST_POINTS: Final = 500  # that a page on single numbers works with
 SHEET_ROWS: Final = 12
 CURVE_POINTS: Final = 241
+GRID_POINTS: Final = 48
 
 
 # ---- The E-step at one place -----------------------------------------------------------------------------
@@ -232,6 +234,31 @@ def responsibility_curves(history: History, x: ArrayLike) -> Array:
     return np.array([history.model.e_step(grid, theta).responsibilities.T for theta in history.parameters])
 
 
+def slider_range(history: History) -> tuple[float, float, float]:
+    """Lowest and highest place along the axis of a one-dimensional run, and a round step between two places."""
+    low, high = axis_range(history.prepared.X[:, 0])
+    step = float(10.0 ** np.floor(np.log10((high - low) / 100)))
+    return float(np.ceil(low / step) * step), float(np.floor(high / step) * step), step
+
+
+def nearest_step(history: History, x: float) -> float:
+    """The place of `slider_range` that is nearest to x."""
+    low, high, step = slider_range(history)
+    return min(max(round(x / step) * step, low), high)
+
+
+def axis_grid(history: History) -> Array:
+    """Places along the axis of a one-dimensional run, over all that its picture shows, shape (CURVE_POINTS,)."""
+    return np.linspace(*axis_range(history.prepared.X[:, 0]), CURVE_POINTS)
+
+
+def plane_grid(history: History) -> Array:
+    """Places over the plane of a two-dimensional run, around its data, shape (GRID_POINTS**2, 2)."""
+    ranges = [axis_range(history.prepared.X[:, j]) for j in range(2)]
+    across, up = (np.linspace(*reach, GRID_POINTS) for reach in ranges)
+    return np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+
+
 def regions(history: History, places: ArrayLike) -> Array:
     """Responsibilities at places of the plane, shape (n_places, 2), at every iteration.
 
@@ -254,6 +281,7 @@ class Average:
     ----------
     component : int
         From 0.
+    X : ndarray of shape (n_samples, n_features)
     responsibilities : ndarray of shape (n_samples,)
         What it takes of each point.
     count : float
@@ -272,6 +300,7 @@ class Average:
     """
 
     component: int
+    X: Array
     responsibilities: Array
     count: float
     weight: float
@@ -281,6 +310,18 @@ class Average:
     own_covariance: Array
     scatter: Array
 
+    def rows(self, most: int = 5) -> list[tuple[str, Array, float, Array]]:
+        """The points that count most: name, point, responsibility, responsibility x point; then the others, and the
+        sum."""
+        short = shortened(self.responsibilities, most)
+        terms = self.responsibilities[:, None] * self.X
+        listed_rows = [(f"{n + 1}", self.X[n], float(self.responsibilities[n]), terms[n]) for n in short.rows]
+        nowhere = np.full(self.X.shape[1], np.nan)
+        if short.n_others:
+            others = terms.sum(axis=0) - terms[list(short.rows)].sum(axis=0)
+            listed_rows.append((f"{short.n_others:,} others", nowhere, short.others, others))
+        return [*listed_rows, ("Sum", nowhere, short.total, terms.sum(axis=0))]
+
 
 def average(model: GaussianMixture, X: Any, posterior: Any, component: int) -> Average:
     """The M-step with this posterior, taken apart for one component; DegenerateFit where it has no result."""
@@ -289,6 +330,7 @@ def average(model: GaussianMixture, X: Any, posterior: Any, component: int) -> A
     own = posterior.covariances[component]
     return Average(
         component=component,
+        X=model.prepare(X).X,
         responsibilities=posterior.responsibilities[:, component],
         count=count,
         weight=float(fitted.weights[component]),
@@ -338,6 +380,11 @@ def shortened(terms: ArrayLike, most: int = 4) -> Sum:
         float(values[others].sum()),
         float(values.sum()),
     )
+
+
+def taken(history: History, component: int) -> Array:
+    """The responsibilities of one component at every iteration, shape (n_iterations + 1, n_samples)."""
+    return np.array([history.posterior(t).responsibilities[:, component] for t in range(history.n_iterations + 1)])
 
 
 def with_next(history: History) -> History:
@@ -561,6 +608,22 @@ class Sheet:
     log_likelihood_after: float | None
     trouble: str
     inputs: Mapping[str, tuple[str, ...]]
+
+    @property
+    def places(self) -> Array:
+        """Where the points lie in a small picture, from 0 to 1 along each axis, shape (n_samples, n_features)."""
+        return self._within(self.X)
+
+    @property
+    def mean_places(self) -> Array:
+        """The same for the means before the step, shape (n_components, n_features)."""
+        return self._within(self.parameters.means)
+
+    def _within(self, points: Array) -> Array:
+        both = np.concatenate([self.X, self.parameters.means])
+        low, high = np.array([axis_range(column) for column in both.T]).T
+        inside: Array = (points - low) / (high - low)
+        return inside
 
     def points_of(self, cell: str) -> tuple[int, ...]:
         """The rows whose points a cell depends on without a detour over the parameters before the step."""
