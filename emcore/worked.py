@@ -18,7 +18,7 @@ from emcore.experiment import Experiment, OwnData
 from emcore.matching import match
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.report import listed, number, significant
-from emcore.scene import axis_range
+from emcore.scene import axis_range, scene
 from emcore.starts import ByHand
 
 Array = NDArray[np.float64]
@@ -253,9 +253,10 @@ def axis_grid(history: History) -> Array:
 
 
 def plane_grid(history: History) -> Array:
-    """Places over the plane of a two-dimensional run, around its data, shape (GRID_POINTS**2, 2)."""
-    ranges = [axis_range(history.prepared.X[:, j]) for j in range(2)]
-    across, up = (np.linspace(*reach, GRID_POINTS) for reach in ranges)
+    """Places over all that the picture of a two-dimensional run shows, shape (GRID_POINTS**2, 2)."""
+    start = replace(history, parameters=history.parameters[:1], objective=history.objective[:1])
+    drawn = scene(start, np.zeros((history.model.n_components, 3), dtype=np.uint8))
+    across, up = (np.linspace(*reach, GRID_POINTS) for reach in (drawn.x_range, drawn.y_range))
     return np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
 
 
@@ -309,6 +310,11 @@ class Average:
     covariance: Array
     own_covariance: Array
     scatter: Array
+
+    @property
+    def own_sds(self) -> Array:
+        """Standard deviations along the axes by the weighted average itself, shape (n_features,)."""
+        return np.sqrt(np.diag(self.own_covariance))
 
     def rows(self, most: int = 5) -> list[tuple[str, Array, float, Array]]:
         """The points that count most: name, point, responsibility, responsibility x point; then the others, and the
@@ -562,6 +568,11 @@ def on_points(experiment: Experiment, X: ArrayLike) -> Experiment:
 # ---- The sheet -------------------------------------------------------------------------------------------
 
 
+def iteration_of(position: int) -> int:
+    """The iteration whose E-step is on show at a position: after an M-step still that of the parameters before it."""
+    return max(position - 1, 0) // 2
+
+
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """One E-step and the M-step after it for a few points, cell by cell.
@@ -608,6 +619,11 @@ class Sheet:
     log_likelihood_after: float | None
     trouble: str
     inputs: Mapping[str, tuple[str, ...]]
+
+    @property
+    def densities(self) -> Array:
+        """p(x) of each row: the sum of its products, shape (n_samples,)."""
+        return np.exp(self.log_densities)
 
     @property
     def places(self) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from emcore import worked
-from pages.parts import cards
+from emcore.models import GaussianMixture
+from pages.parts import cards, sheet
 from pages.parts import settings as choices
+from tests.test_worked import HALVES, POINTS
 
 APP = str(Path(__file__).parents[1] / "app.py")
 LESSON = "pages/lessons/one_step.py"
@@ -191,3 +194,79 @@ def test_edits_in_a_link_are_checked(rows, fits):
     else:
         with pytest.raises(ValueError, match=r"must be"):
             choices.check_given(rows)
+
+
+def test_three_points_by_hand_from_anywhere():
+    app = opened(part="sheet")
+    assert "room for 12 of the points" in words(app)
+    run(next(button for button in app.button if button.label == "Three points, by hand").click())
+    assert link(app) == {"part": "sheet", "preset": "tiny"}
+    shown = words(app).replace("\N{MINUS SIGN}", "-")
+    assert "-4.3893; -3.5492; -3.4868; -3.4183; -3.3862" in shown
+    assert "Log-likelihood -4.3893; after the M-step it is -3.5492." in shown
+
+
+@pytest.mark.parametrize(("position", "before", "after"), [("1", "-4.3893", "-3.5492"), ("7", "-3.4183", "-3.3862")])
+def test_the_sheet_follows_the_run(position, before, after):
+    shown = words(opened(part="sheet", preset="tiny", position=position)).replace("\N{MINUS SIGN}", "-")
+    assert f"Log-likelihood {before}; after the M-step it is {after}." in shown
+
+
+def test_points_are_added_removed_and_taken_back():
+    app = opened(part="sheet", preset="tiny")
+    press = {button.label: button for button in app.button}
+    run(press["Add a point"].click())
+    assert link(app)["points"] == "1;2;3;3"
+    press = {button.label: button for button in app.button}
+    run(press["Remove the last point"].click())
+    assert link(app)["points"] == "1;2;3"
+    press = {button.label: button for button in app.button}
+    run(press["Undo all edits"].click())
+    assert link(app) == {"part": "sheet", "preset": "tiny"}
+
+
+def test_edits_come_back_from_a_link_and_belong_to_their_iteration():
+    app = opened(part="sheet", preset="tiny", given="0,2,1,0.9", position="1")
+    assert not app.warning
+    assert "Row 2 edited" in words(app)
+    assert "Row 2 edited" not in words(opened(part="sheet", preset="tiny", given="0,2,1,0.9", position="3"))
+    other = opened(part="sheet", preset="tiny", points="1;2;3.5")
+    expected = worked.sheet(GaussianMixture(2), [[1.0], [2.0], [3.5]], HALVES)
+    assert worked.about_sheet(expected) in words(other)
+
+
+def test_edits_of_other_data_are_left_behind():
+    app = opened(part="sheet", preset="tiny", points="1;2;4")
+    run(app.selectbox(key="preset").set_value("three-blobs"))
+    assert "points" not in link(app) and not app.warning
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ({"cell": "x 1 0", "text": "2.5"}, ("x", 1, 0, 2.5)),
+        ({"cell": "r 2 1", "text": " 0,25 "}, ("r", 2, 1, 0.25)),
+        ({"cell": "x 3 0", "text": "1"}, None),
+        ({"cell": "x 0 1", "text": "1"}, None),
+        ({"cell": "r 0 2", "text": "1"}, None),
+        ({"cell": "p 0 0", "text": "1"}, None),
+        ({"cell": "x 0 0", "text": "inf"}, None),
+        ({"cell": "x 0 0", "text": "two"}, None),
+        ({"cell": 3, "text": "1"}, None),
+        ("x 0 0", None),
+    ],
+)
+def test_what_the_browser_says_is_read_with_care(edit, expected):
+    assert sheet.read_edit(edit, worked.sheet(GaussianMixture(2), POINTS, HALVES)) == expected
+
+
+def test_every_cell_of_the_sheet_says_what_it_is_and_what_it_comes_from():
+    made = worked.sheet(GaussianMixture(2), POINTS, HALVES)
+    html = sheet.html(made, ("x",), 0)
+    titles = sheet.titles(made)
+    cells = set(re.findall(r'data-cell="([^"]+)"', html))
+    assert cells == set(titles)
+    assert set(made.inputs) <= cells
+    assert {name for names in made.inputs.values() for name in names} <= cells
+    assert html.count("<input") == 3 + 6
+    assert "&lt;b&gt;" in sheet.html(made, ("<b>",), 0)

@@ -4,11 +4,12 @@ import streamlit as st
 
 from emcore import report, worked
 from emcore.em import DegenerateFit
+from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
 from emcore.figures.worked import component_figure, handover_figure, place_figure, responsibilities_figure
-from pages.parts import cards, controls, magnifier, outcome, run
+from pages.parts import cards, controls, magnifier, outcome, run, sheet
 from pages.parts import settings as choices
 from pages.parts.player import player
 from pages.parts.text import plain
@@ -154,7 +155,7 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="step-formulas"):
         cards.log_formulas(made) if logs else cards.bayes_formulas(made)
-    with right:
+    with right, st.container(key="step-tables"):
         cards.bayes_table(made, logs)
         if made.underflows:
             st.markdown(
@@ -212,14 +213,53 @@ def average(history, captions, component) -> None:
     with left, st.container(key="fit-formulas"):
         cards.fit_formulas(made)
         st.markdown(cards.constraint(made, history.model.covariance_type))
-    with right:
+    with right, st.container(key="fit-tables"):
         cards.change_table(theta, following, component)
-        cards.terms_table(made, dataset.axes)
+        cards.terms_table(made)
     st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
     cards.symbols(len(dataset.axes))
 
 
+# ---- The sheet --------------------------------------------------------------------------------------------
+
+
+def sheets() -> None:
+    """Every number of a step, for at most twelve points."""
+    st.markdown(
+        "Every number of one iteration, a cell each. Rest on a cell, or move to it with the arrow keys, and what it is "
+        "computed from lights up. Change a point, or a responsibility, and see what follows."
+    )
+    on_sheet = sheet.experiment_of(visit, chosen, worked.few(chosen, worked.SHEET_ROWS)[0])
+    history, captions = run.history_of(on_sheet)
+    if not values["points"] and len(history.X) < len(dataset.X):
+        st.caption(f"The sheet has room for {len(history.X)} of the points, and the run below is on these alone.")
+    sheet.buttons(visit, tuple(map(tuple, history.X.tolist())))
+    controls.end(visit)
+    cells(on_sheet, history, captions)
+    cards.symbols(len(dataset.axes))
+
+
+@st.fragment
+def cells(on_sheet, history, captions) -> None:
+    """The player of the sheet's own run, and the sheet that follows it."""
+    slot = st.empty()
+
+    def figures() -> tuple[SteppedFigure, ...]:
+        with slot, st.spinner("Drawing the run", show_time=True):
+            return (
+                mixture_figure(history, look=look, axes=dataset.axes, draggable="never"),
+                objective_figure(history, look=look, half_steps=visit.half_steps),
+            )
+
+    shown = run.follow(visit, on_sheet, history, captions, figures, key="sheet player", look=look, widths=(3, 2))
+    iteration = worked.iteration_of(shown.position)
+    edits = sheet.edits_at(visit, iteration, (history.n_samples, history.model.n_components))
+    made = worked.sheet(history.model, history.X, history.parameters[iteration], edits)
+    st.markdown(worked.about_sheet(made))
+    sheet.show(visit, made, history, iteration, dataset.axes)
+
+
 # ---- The page ---------------------------------------------------------------------------------------------
 
-{"labels": labels, "e-step": e_step, "m-step": m_step}[part]()
+{"labels": labels, "e-step": e_step, "m-step": m_step, "sheet": sheets}[part]()
 controls.start_editor(visit)

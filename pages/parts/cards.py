@@ -16,19 +16,21 @@ from pages.parts import outcome
 
 CSS = """
 <style>
-.em-card { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0.5rem 2rem; }
-.em-total td, .em-total th { font-weight: 600; }
 .st-key-step-formulas .katex, .st-key-fit-formulas .katex { font-size: 1.05em; }
 .st-key-step-formulas .katex-display, .st-key-fit-formulas .katex-display, .st-key-label-formulas .katex-display {
   overflow-x: auto; overflow-y: hidden; padding: 0.2rem 0; text-align: left; }
 .st-key-step-formulas .katex-display > .katex, .st-key-fit-formulas .katex-display > .katex,
 .st-key-label-formulas .katex-display > .katex { text-align: left; }
 .st-key-hand-over .player-text [data-part="text"] { display: none; }
+.st-key-step-tables .em-table th { white-space: normal; }
+@media (max-width: 480px) { .st-key-step-tables .em-table :is(td, th), .st-key-fit-tables .em-table :is(td, th) {
+  padding-inline: 0.2rem; font-size: 0.85rem; } }
 @media (max-width: 480px) { .st-key-part button { padding-inline: 0.35rem; } }
 </style>
 """
 TERMS_A_LINE = 3
 NEW_ROW = r" \\ "
+SIGMA = r"\sigma"  # f-strings hold no backslash within their braces
 SYMBOLS = (
     r"$\pi_k$ weight of component $k$; $\mu_k$ its mean; {spread}; $\mathcal{{N}}(x \mid \mu_k, {symbol})$ its "
     r"density at $x$; $\gamma(z_{{nk}})$ the responsibility of component $k$ for point $n$, $p(z_n = k \mid x_n)$; "
@@ -145,14 +147,16 @@ def fit_formulas(made: Average) -> None:
         rf"{weight} &= \frac{{N_{{{index}}}}}{{N}} = \frac{{{total}}}{{{n}}} = "
         rf"{coloured(k, tex(made.weight))} \\[0.6em]",
         rf"{mean} &= \frac{{1}}{{N_{{{index}}}}} \sum_n {gamma}\, x_n",
-        rf"&= \frac{{1}}{{{total}}} {_vector(made.mean_sums)} = {coloured(k, _vector(made.mean))} \\[0.6em]",
+        rf"&= {_divided(_vector(made.mean_sums), total, d)} = {coloured(k, _vector(made.mean))} \\[0.6em]",
     ]
     if d == 1:
         lines += [
             rf"{spread} &= \frac{{1}}{{N_{{{index}}}}} \sum_n {gamma}\, "
             rf"(x_n - \mu_{{{index}}})^2",
             rf"&= \frac{{{tex(float(made.scatter[0, 0]))}}}{{{total}}} = "
-            rf"{coloured(k, tex(float(made.own_covariance[0, 0])))}",
+            rf"{coloured(k, tex(float(made.own_covariance[0, 0])))} \\[0.6em]",
+            rf"{coloured(k, rf'{SIGMA}_{{{index}}}')} &= \sqrt{{{tex(float(made.own_covariance[0, 0]))}}} = "
+            rf"{coloured(k, tex(float(made.own_sds[0])))}",
         ]
     else:
         lines += [
@@ -177,10 +181,13 @@ def constraint(made: Average, covariance_type: str) -> str:
     return f"The covariance type is {what}. So the M-step takes ${matrix}$."
 
 
+def _divided(above: str, below: str, n_features: int) -> str:
+    return rf"\frac{{{above}}}{{{below}}}" if n_features == 1 else rf"\frac{{1}}{{{below}}} {above}"
+
+
 def _vector(values: NDArray[np.float64]) -> str:
     if len(values) == 1:
-        text = tex(float(values[0]))
-        return rf"({text})" if values[0] < 0 else text
+        return tex(float(values[0]))
     column = NEW_ROW.join(tex(value) for value in values.tolist())
     return rf"\begin{{pmatrix}} {column} \end{{pmatrix}}"
 
@@ -192,7 +199,7 @@ def _matrix(values: NDArray[np.float64]) -> str:
     return rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"
 
 
-def terms_table(made: Average, axes: Sequence[str]) -> None:
+def terms_table(made: Average) -> None:
     """The points that count most in the component, and what the others add up to."""
     digits = 4
     rows = []
@@ -200,8 +207,8 @@ def terms_table(made: Average, axes: Sequence[str]) -> None:
         where = [report.number(value, 3) if np.isfinite(value) else "" for value in point.tolist()]
         cells = [*where, report.number(share, digits), *(report.number(value, 3) for value in terms.tolist())]
         rows.append((f"<strong>{name}</strong>" if name == "Sum" else name, *cells))
-    short = [style.short(axis, 16) for axis in axes]
-    header = ["Point", *short, "Responsibility", *(f"resp. × {axis}" for axis in short)]
+    names = ["x", "y"][: len(made.mean)]
+    header = ["Point", *names, "γ", *(f"γ × {name}" for name in names)]
     st.html(outcome.table("The largest terms of each sum", header, rows))
 
 

@@ -95,7 +95,7 @@ def points_table(history: History, visit: Session) -> None:
             _take(int(rows[0]) + 1)
 
     names = ["x", "y"][: history.X.shape[1]]
-    last = history.posterior((max(visit.position - 1, 0)) // 2)
+    last = history.posterior(min(worked.iteration_of(visit.position), history.n_iterations))
     columns = [f"component {k + 1}" for k in range(history.model.n_components)]
     index = range(1, history.n_samples + 1)
     table = pd.concat(
@@ -134,7 +134,7 @@ def parameters_of(history: History, position: int, *, after: bool = False) -> tu
 
     With `after` the sentence speaks of the M-step that follows it.
     """
-    iteration = max(position - 1, 0) // 2
+    iteration = worked.iteration_of(position)
     theta = history.parameters[iteration]
     if after:
         return theta, (

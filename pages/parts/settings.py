@@ -526,7 +526,7 @@ _ROOM_OF = {
 }
 
 
-STEP_PARTS = {"labels": "Known labels", "e-step": "E-step", "m-step": "M-step"}
+STEP_PARTS = {"labels": "Known labels", "e-step": "E-step", "m-step": "M-step", "sheet": "Sheet"}
 
 
 def check_points(rows: Rows) -> None:
