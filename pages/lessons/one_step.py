@@ -120,12 +120,12 @@ def e_step() -> None:
         )
     controls.end(visit)
     magnify(history, captions, x, logs, shows_regions)
-    magnifier.points_table(history, visit)
 
 
 @st.fragment
 def magnify(history, captions, x, logs, shows_regions) -> None:
-    """The player with the chosen place, and the card that follows it."""
+    """The player with the chosen place, the card that follows it, and the table of points."""
+    magnifier.follow_table()
     slot = st.empty()
 
     def figures() -> tuple[SteppedFigure, ...]:
@@ -167,6 +167,7 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
             st.markdown(worked.about_crossings(theta, dataset.axes, report.decimals(theta)))
     st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
     cards.symbols(len(x))
+    magnifier.points_table(history, shown.position)
 
 
 # ---- The M-step under a magnifier -------------------------------------------------------------------------

@@ -23,6 +23,7 @@ CSS = """
 .st-key-label-formulas .katex-display > .katex { text-align: left; }
 .st-key-hand-over .player-text [data-part="text"] { display: none; }
 .st-key-step-tables .em-table th { white-space: normal; }
+@media (max-width: 1200px) { .st-key-label-formulas [data-testid="stColumn"] { min-width: 100%; } }
 @media (max-width: 480px) { .st-key-step-tables .em-table :is(td, th), .st-key-fit-tables .em-table :is(td, th) {
   padding-inline: 0.2rem; font-size: 0.85rem; } }
 @media (max-width: 480px) { .st-key-part button { padding-inline: 0.35rem; } }

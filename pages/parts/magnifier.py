@@ -69,6 +69,12 @@ def _take(point: int) -> None:
     put(point=point, x=None)
 
 
+def follow_table() -> None:
+    """A mark in the table chooses a point for the whole page, not for the part of it that the table stands in."""
+    if st.session_state.pop("taken from table", False):
+        st.rerun()
+
+
 def follow_clicks(visit: Session, shown: PlayerReport) -> None:
     """A click on a point chooses it, and one on the curves the place along the axis."""
     if shown.click:
@@ -83,8 +89,8 @@ def _next(visit: Session, **values: object) -> None:
     st.rerun()
 
 
-def points_table(history: History, visit: Session) -> None:
-    """All points as a table in which one can be marked."""
+def points_table(history: History, position: int) -> None:
+    """All points as a table in which one can be marked; the responsibilities are those on show at `position`."""
     opened = st.expander("The points as a table", key="choose from table", on_change="rerun")
     if not opened.open:
         return
@@ -93,9 +99,10 @@ def points_table(history: History, visit: Session) -> None:
         rows = st.session_state["points to choose"].selection.rows
         if rows:
             _take(int(rows[0]) + 1)
+            st.session_state["taken from table"] = True
 
     names = ["x", "y"][: history.X.shape[1]]
-    last = history.posterior(min(worked.iteration_of(visit.position), history.n_iterations))
+    last = history.posterior(worked.iteration_of(position))
     columns = [f"component {k + 1}" for k in range(history.model.n_components)]
     index = range(1, history.n_samples + 1)
     table = pd.concat(

@@ -74,6 +74,17 @@ def test_arrow_keys_go_from_point_to_point(visit: Open):
     assert query(page)["point"] == "2"
 
 
+def test_a_point_is_chosen_from_the_table(visit: Open):
+    page = visit("part=e-step&position=9", height=1900)
+    page.get_by_text("The points as a table").click()
+    box = page.get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 15, box["y"] + 35 * 4 + 17)  # the box before the fourth row
+    expect(page.get_by_role("heading", name=re.compile("Bayes' rule at point 4"))).to_be_visible()
+    assert query(page)["point"] == "4"
+    expect(page.get_by_role("spinbutton", name="Point, 1 to 300")).to_have_value("4")
+
+
 def test_the_card_follows_the_player(visit: Open):
     page = visit("part=m-step&component=2")
     before = page.get_by_text("With the responsibilities of the E-step at iteration 0")
