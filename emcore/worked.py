@@ -505,13 +505,13 @@ def handover(history: History, given: Labelled) -> Handover:
     model = history.model
     first, last = history.posterior(0), history.posterior(history.n_iterations)
     following = model.m_step(history.prepared, first)
-    whose = "" if given.known else "stand-in "
+    title = "Labels known" if given.known else "Labels supposed"
     counts = listed([f"{count:,}" for count in given.counts.tolist()])
     taken = listed([number(float(count), 1) for count in first.counts])
     ends = listed([number(float(count), 1) for count in last.counts])
     captions = (
-        f"Labels known: the components have {counts} points. Weights, means and covariances are counts and averages; "
-        f"the {whose}complete-data log-likelihood is {number(given.log_likelihood)}.",
+        f"{title}: the components have {counts} points. Weights, means and covariances are counts and averages; "
+        f"the complete-data log-likelihood is {number(given.log_likelihood)}.",
         "Labels taken away: the same points, and nothing says which component made them.",
         f"Responsibilities stand in: a guess of the parameters shares each point out, and the components take {taken} "
         "points.",
@@ -521,7 +521,7 @@ def handover(history: History, given: Labelled) -> Handover:
     )
     return Handover(
         captions,
-        ("Labels known", "Labels taken away", "Responsibilities stand in", "Weighted averages", "At the end of EM"),
+        (title, "Labels taken away", "Responsibilities stand in", "Weighted averages", "At the end of EM"),
         (given.parameters, None, history.parameters[0], following, history.parameters[-1]),
         (
             np.eye(model.n_components)[given.labels],

@@ -259,6 +259,8 @@ def test_the_handover_goes_from_labels_to_the_end():
     np.testing.assert_allclose(made.parameters[3].means, BLOBS.parameters[1].means, rtol=1e-12)
     np.testing.assert_array_equal(made.counts[3], made.counts[2])
     assert len(made.captions) == len(made.labels) == 5 and "120" in made.captions[0]
+    assert made.labels[0] == "Labels known"
+    assert worked.handover(LINE, worked.labelled(LINE, None)).labels[0] == "Labels supposed"
 
 
 # ---- Few points ----
