@@ -22,7 +22,8 @@ from emcore.starts import ByHand
 
 MAX_SAMPLES = 20_000
 
-Made = tuple[NDArray[np.float64], GaussianMixtureParameters | None]
+# Points, the mixture that they come from, and the group of each (-1 for none); None where nobody knows.
+Made = tuple[NDArray[np.float64], GaussianMixtureParameters | None, NDArray[np.int_] | None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Dataset:
         What they are, in one sentence; and one thing to predict or try ("" if there is none).
     axes : tuple of n_features str
         Axis titles with their units.
+    labels : ndarray of int, shape (n_samples,), or None
+        The group that each point was drawn from, as `truth` numbers them; -1 where it was none. Read-only.
     """
 
     X: NDArray[np.float64]
@@ -83,12 +86,19 @@ class Dataset:
     caption: str
     question: str
     axes: tuple[str, ...]
+    labels: NDArray[np.int_] | None = None
 
     def __post_init__(self) -> None:
         X = frozen_array(self.X, "X", ("n_samples", "n_features"))
         if X.shape[1] != len(self.axes):
             raise ValueError(f"axes must have one title for each of the {X.shape[1]} columns, got {self.axes}")
         object.__setattr__(self, "X", X)
+        if self.labels is not None:
+            labels = np.array(self.labels, dtype=np.int_)
+            if labels.shape != (len(X),):
+                raise ValueError(f"labels must have shape (n_samples,) = ({len(X)},), got {labels.shape}")
+            labels.flags.writeable = False
+            object.__setattr__(self, "labels", labels)
 
 
 @dataclass(frozen=True)
@@ -101,8 +111,8 @@ class Preset:
         For people: a name, what the data are, and one thing to predict or try.
     n_features, n_samples : int
         The shape of the data.
-    draw : callable rng -> (X, truth)
-        The data, and the mixture that they come from (None where there is none).
+    draw : callable rng -> (X, truth, labels)
+        The data, the mixture that they come from and the group of each point (None where there is none).
     axes : tuple of n_features str
         Axis titles with their units.
     random : bool
@@ -131,8 +141,8 @@ class Preset:
 
     def __call__(self, seed: int) -> Dataset:
         """The data drawn with `seed`, a whole number from 0 up."""
-        X, truth = self.draw(_rng(seed))
-        return Dataset(X, truth, self.caption, self.question, self.axes)
+        X, truth, labels = self.draw(_rng(seed))
+        return Dataset(X, truth, self.caption, self.question, self.axes, labels)
 
 
 def generate(groups: tuple[Group, ...], seed: int) -> Dataset:
@@ -156,10 +166,10 @@ def generate(groups: tuple[Group, ...], seed: int) -> Dataset:
     n_samples = sum(group.n_samples for group in groups)
     if n_samples > MAX_SAMPLES:
         raise ValueError(f"the groups must have {MAX_SAMPLES:,} points at most together, got {n_samples:,}")
-    X, truth = _draw(tuple(groups), _rng(seed))
+    X, truth, labels = _draw(tuple(groups), _rng(seed))
     points = f"{n_samples:,} point{'' if n_samples == 1 else 's'}"
     origin = "one Gaussian group" if len(groups) == 1 else f"{len(groups)} Gaussian groups"
-    return Dataset(X, truth, f"{points} from {origin}.", "", _axes(n_features))
+    return Dataset(X, truth, f"{points} from {origin}.", "", _axes(n_features), labels)
 
 
 def _rng(seed: int) -> np.random.Generator:
@@ -170,7 +180,9 @@ def _axes(n_features: int) -> tuple[str, ...]:
     return ("x",) if n_features == 1 else tuple(axis_names(n_features))
 
 
-def _draw(groups: tuple[Group, ...], rng: np.random.Generator) -> Made:
+def _draw(
+    groups: tuple[Group, ...], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], GaussianMixtureParameters, NDArray[np.int_]]:
     *streams, order = rng.spawn(len(groups) + 1)
     drawn = [
         np.array(group.mean)
@@ -183,37 +195,45 @@ def _draw(groups: tuple[Group, ...], rng: np.random.Generator) -> Made:
         np.array([group.mean for group in groups]),
         np.array([group.covariance for group in groups]),
     )
-    return order.permutation(np.concatenate(drawn)), truth
+    permuted = order.permutation(counts.sum())
+    return np.concatenate(drawn)[permuted], truth, np.repeat(np.arange(len(groups)), counts)[permuted]
 
 
 def _draw_with_points(
     groups: tuple[Group, ...], extra: tuple[tuple[float, ...], ...], rng: np.random.Generator
 ) -> Made:
     """The groups, and the points `extra` that belong to none of them; the truth is the groups alone."""
-    X, truth = _draw(groups, rng)
-    return rng.permutation(np.concatenate([X, np.array(extra)])), truth
+    X, truth, labels = _draw(groups, rng)
+    permuted = rng.permutation(len(X) + len(extra))
+    return (
+        np.concatenate([X, np.array(extra)])[permuted],
+        truth,
+        np.concatenate([labels, np.full(len(extra), -1)])[permuted],
+    )
 
 
 def _draw_mirrored(groups: tuple[Group, ...], rng: np.random.Generator) -> Made:
     """Half of the points of each group, and their mirror images at 0; the groups are each other's images."""
-    X, truth = _draw(tuple(replace(group, n_samples=group.n_samples // 2) for group in groups), rng)
-    return rng.permutation(np.concatenate([X, -X])), truth
+    X, truth, labels = _draw(tuple(replace(group, n_samples=group.n_samples // 2) for group in groups), rng)
+    permuted = rng.permutation(2 * len(X))
+    mirrored = len(groups) - 1 - labels  # the groups are each other's images, in reverse order
+    return np.concatenate([X, -X])[permuted], truth, np.concatenate([labels, mirrored])[permuted]
 
 
 def _draw_ring(n_samples: int, radius: float, sd: float, rng: np.random.Generator) -> Made:
     angle = rng.uniform(0, 2 * np.pi, n_samples)
     distance = radius + sd * rng.standard_normal(n_samples)
-    return np.column_stack([distance * np.cos(angle), distance * np.sin(angle)]), None
+    return np.column_stack([distance * np.cos(angle), distance * np.sin(angle)]), None, None
 
 
 def _old_faithful(columns: slice, rng: np.random.Generator) -> Made:
     """R's data set `faithful`: 272 eruptions (Azzalini & Bowman 1990, Applied Statistics 39, 357-365)."""
     path = Path(__file__).with_name("faithful.csv")
-    return np.loadtxt(path, delimiter=",", skiprows=1)[:, columns], None
+    return np.loadtxt(path, delimiter=",", skiprows=1)[:, columns], None, None
 
 
 def _three_points(rng: np.random.Generator) -> Made:
-    return np.array([[1.0], [2.0], [3.0]]), None
+    return np.array([[1.0], [2.0], [3.0]]), None, None
 
 
 def _line(n_samples: int, mean: float, sd: float) -> Group:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emcore.em import History, LatentVariableModel, Stopped
+from emcore.em import DegenerateFit, History, LatentVariableModel, Stopped
 from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Held, Mixtures
 from emcore.models.gaussian_kernel import GaussianData
@@ -727,3 +727,264 @@ def _binned(values: Array, n_bins: int) -> tuple[Array, Array]:
     counts = np.bincount(left, 1 - right_part, n_bins) + np.bincount(left + 1, right_part, n_bins)
     taken = counts > 0
     return np.linspace(low, high, n_bins)[taken], np.asarray(counts[taken], dtype=np.float64)
+
+
+# ---- The bound under a slice -------------------------------------------------------------------------------
+
+# How far a slice reaches beyond what the run visits, at least: in sds of the data for a mean, else as it stands.
+_BEYOND = {"mean": 0.35, "log sd": 0.35, "atanh correlation": 0.35, "logit weight": 0.7}
+# A line is drawn from before theta_t, at 0, to beyond theta_t+1, at 1.
+_LINE = (-0.6, 1.9)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundSlices:
+    """The objective and the bound under it along one parameter, or along the way of the M-step, at every position.
+
+    At position 2t+1 (E-step) and along a parameter, all other parameters are those of theta_t; at 2t+2 (M-step) those
+    of theta_t+1, because an M-step moves them all. Along the line both are the same cut, from theta_t to theta_t+1.
+
+    Attributes
+    ----------
+    name : str
+        The parameter, as in `parameters.names`; "" along the line.
+    x : ndarray of shape (n_values,)
+        Its values; along the line the part of the way, 0 at theta_t and 1 at theta_t+1.
+    objective : ndarray of shape (n_positions, n_values)
+        NaN where the parameters are not legal.
+    bound : ndarray of shape (n_positions, n_values)
+        L(q, theta) for the latest posterior; NaN at the bare start, where there is none.
+    earlier : ndarray of shape (n_positions, n_values)
+        At an E-step the bound that was in force before it; NaN elsewhere.
+    place : ndarray of shape (n_positions,)
+        Where the parameters in force lie.
+    reached, touched : ndarray of shape (n_positions,)
+        The objective and the bound there.
+    came_from : ndarray of shape (n_positions,)
+        At an M-step, where the parameters lay before it; elsewhere as `place`.
+    gap : ndarray of shape (n_positions,)
+        objective - bound at `place`: KL(q || p(Z | X, theta)) for a model of probabilities. 0 after an E-step.
+    closed : ndarray of shape (n_positions,)
+        What an E-step closed: the gap just before it; NaN elsewhere and where there was no bound yet.
+    """
+
+    name: str
+    x: Array
+    objective: Array
+    bound: Array
+    earlier: Array
+    place: Array
+    reached: Array
+    touched: Array
+    came_from: Array
+    gap: Array
+    closed: Array
+
+
+def bound_at(
+    model: LatentVariableModel, X: Any, posterior: Any, parameters: Any, vectors: ArrayLike
+) -> tuple[Array, Array]:
+    """The objective and the lower bound L(q, theta) = Q(theta) + H(q) at several points of parameter space.
+
+    Works for every model. The bound touches the objective, with the same slope, where the posterior is that of the
+    parameters, and lies nowhere above it (Neal & Hinton 1998; Bishop 2006, section 9.4).
+
+    Parameters
+    ----------
+    model, X
+        As for `surface`.
+    posterior
+        q, as an E-step gave it.
+    parameters
+        Whose `from_vector` reads the points.
+    vectors : array-like of shape (n_places, p)
+        As from `parameters.to_vector`, finite.
+
+    Returns
+    -------
+    objective, bound : ndarray of shape (n_places,)
+        NaN where the parameters are not legal.
+    """
+    places = frozen_array(vectors, "vectors", ("n_places", len(parameters.names)))
+    X = model.prepare(X)
+    objective, bound = (np.full(len(places), np.nan) for _ in range(2))
+    entropy = float(posterior.entropy)
+    for i, place in enumerate(places):
+        try:
+            with np.errstate(all="ignore"):
+                theta = parameters.from_vector(place)
+                objective[i] = model.e_step(X, theta).objective
+                bound[i] = model.expected_log_joint(X, posterior, theta) + entropy
+        except (ValueError, ArithmeticError):
+            objective[i] = bound[i] = np.nan
+    return objective, bound
+
+
+def slopes(
+    model: LatentVariableModel, X: Any, posterior: Any, parameters: Any, direction: ArrayLike
+) -> tuple[float, float]:
+    """The slopes of objective and bound at `parameters`, along `direction` in the coordinates of `to_vector`.
+
+    By central differences. They are equal where the posterior is that of the parameters: the gap, which is nowhere
+    negative, is 0 there, and so is its slope (Fisher's identity).
+    """
+    vector = parameters.to_vector()
+    along_it = frozen_array(direction, "direction", vector.shape)
+    step = 1e-5 / max(float(np.abs(along_it).max()), 1e-300)
+    objective, bound = bound_at(model, X, posterior, parameters, [vector - step * along_it, vector + step * along_it])
+    return tuple(float(ends[1] - ends[0]) / (2 * step) for ends in (objective, bound))  # type: ignore[return-value]
+
+
+def bound_slices(history: History, name: str = "", *, since: int = 0, n_values: int = 81) -> BoundSlices:
+    """The objective and the bound at every position of a run, along one parameter or along the way of the M-step.
+
+    Parameters
+    ----------
+    history : History
+        A run of any model.
+    name : str
+        One of `parameters.names`; "" for the straight line from theta_t to theta_t+1 in the coordinates of
+        `to_vector`.
+    since : int
+        The values cover what the run visits from this iteration on.
+    n_values : int
+        How many values along the slice, evenly spaced, at least 2.
+
+    Raises
+    ------
+    ValueError
+        If there is no such parameter or iteration.
+    """
+    if not 0 <= since <= history.n_iterations:
+        raise ValueError(f"since must be from 0 to {history.n_iterations}, got {since}")
+    if name:
+        _positions(history.parameters[0], (name,))
+    model, X = history.model, history.prepared
+    vectors = np.array([theta.to_vector() for theta in history.parameters])
+    x = np.linspace(*(_visited(history, name, vectors[since:]) if name else _LINE), n_values)
+    n_positions = history.n_positions
+    objective, bound, earlier = (np.full((n_positions, n_values), np.nan) for _ in range(3))
+    posteriors = [history.posterior(t) for t in range(history.n_iterations + 1)]
+    steps = _steps(history, vectors, posteriors[-1])
+    for position in range(n_positions):
+        t = position // 2
+        in_force = posteriors[max(position - 1, 0) // 2]
+        if name:
+            cut = np.repeat(vectors[t][None], n_values, axis=0)
+            cut[:, history.parameters[0].names.index(name)] = x
+        elif position % 2 or position == 0:
+            cut = vectors[t] + x[:, None] * steps[t]
+        else:  # the way on which this M-step came
+            objective[position], bound[position] = objective[position - 1], bound[position - 1]
+            continue
+        objective[position], under = bound_at(model, X, in_force, history.parameters[t], cut)
+        if position:
+            bound[position] = under
+        if position % 2 and t:
+            earlier[position] = bound_at(model, X, posteriors[t - 1], history.parameters[t], cut)[1]
+    return _at_every_position(history, name, x, vectors, objective, bound, earlier)
+
+
+def _at_every_position(
+    history: History, name: str, x: Array, vectors: Array, objective: Array, bound: Array, earlier: Array
+) -> BoundSlices:
+    """The slices with what stands at the parameters in force."""
+    positions = np.arange(history.n_positions)
+    is_m_step = (positions % 2 == 0) & (positions > 0)
+    if name:
+        coordinate = vectors[:, history.parameters[0].names.index(name)]
+        place = coordinate[positions // 2]
+        came_from = np.where(is_m_step, coordinate[np.maximum(positions // 2 - 1, 0)], place)
+    else:
+        place = is_m_step.astype(np.float64)
+        came_from = np.zeros(len(positions))
+    reached = np.asarray(history.objective)[positions // 2]
+    touched = np.array(history.lower_bounds)
+    gap = reached - touched
+    closed = np.full(len(positions), np.nan)
+    closed[3::2] = gap[2:-1:2]
+    columns = (objective, bound, earlier, place, reached, touched, came_from, gap, closed)
+    for column in (x, *columns):
+        column.flags.writeable = False
+    return BoundSlices(name, x, *columns)
+
+
+def _visited(history: History, name: str, vectors: Array) -> tuple[float, float]:
+    """The values of a parameter that a slice shows: those of the run, and some on both sides."""
+    position = history.parameters[0].names.index(name)
+    values = vectors[:, position]
+    kind = next((kind for kind in _BEYOND if name.startswith(kind)), "")
+    beyond = _BEYOND.get(kind, 1.0)
+    if kind == "mean":
+        X = np.asarray(history.X)
+        beyond *= float(X[:, position % X.shape[1]].std()) or 1.0
+    room = max(beyond, 0.4 * float(np.ptp(values)))
+    return float(values.min()) - room, float(values.max()) + room
+
+
+def _steps(history: History, vectors: Array, last: Any) -> list[Array]:
+    """The way of the M-step from each theta_t; where none leads on, that of the one before."""
+    steps = list(np.diff(vectors, axis=0))
+    try:
+        step = history.model.m_step(history.prepared, last).to_vector() - vectors[-1]
+    except DegenerateFit:
+        step = steps[-1] if steps else np.zeros_like(vectors[-1])
+    return [*steps, step]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What stands behind the objective at one position: objective = Q + H(q) + gap.
+
+    Attributes
+    ----------
+    objective : float
+        At the parameters in force.
+    expected_log_joint, entropy : float
+        Q and H(q) of the latest posterior.
+    bound : float
+        Their sum.
+    gap : float
+        objective - bound, which is KL(q || p(Z | X, theta)) for a model of probabilities; 0 after an E-step.
+    q_gained : float
+        What the latest M-step added to Q, and so to the bound; 0 before the first one.
+    closed : float
+        The gap that this M-step opened. An E-step closes it by lifting the bound.
+    gain : float
+        What the latest M-step added to the objective: q_gained + closed.
+    """
+
+    objective: float
+    expected_log_joint: float
+    entropy: float
+    bound: float
+    gap: float
+    q_gained: float
+    closed: float
+    gain: float
+
+
+def ledger(history: History, position: int) -> Ledger | None:
+    """The identity behind the climb, in numbers, at one position; None at the bare start, where there is no bound."""
+    here = history.snapshot(position)
+    if here.posterior is None:
+        return None
+    entropy = float(here.posterior.entropy)
+    q = float(history.model.expected_log_joint(history.prepared, here.posterior, here.parameters))
+    gap = 0.0 if here.phase == "E" else max(here.objective - (q + entropy), 0.0)
+    t = here.iteration
+    q_gained, closed, gain = (float(part[t]) for part in parts_of_gains(history)) if t else (0.0, 0.0, 0.0)
+    return Ledger(here.objective, q, entropy, q + entropy, gap, q_gained, closed, gain)
+
+
+def parts_of_gains(history: History) -> tuple[Array, Array, Array]:
+    """What each iteration gained in Q, what its E-step closed, and the sum: shape (n_iterations + 1,), 0 at the start.
+
+    The M-step that made theta_t raises Q by the first. The objective rises by more: the second is the gap that then
+    lies between bound and objective, which the next E-step closes. Rounding may make it slightly negative near the end.
+    """
+    bounds, objective = history.lower_bounds, np.asarray(history.objective)
+    q_gained, gain = (np.zeros(history.n_iterations + 1) for _ in range(2))
+    q_gained[1:] = bounds[2::2] - objective[:-1]
+    gain[1:] = np.diff(objective)
+    return q_gained, gain - q_gained, gain

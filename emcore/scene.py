@@ -183,7 +183,7 @@ def scene(
     weights = np.array([theta.weights for theta in history.parameters])
     means = np.array([theta.means for theta in history.parameters])
     covariances = np.array([theta.covariances for theta in history.parameters])
-    ranges = [_axis_range(X[:, j], None if truth is None else truth.means[:, j]) for j in range(n_features)]
+    ranges = [axis_range(X[:, j], None if truth is None else truth.means[:, j]) for j in range(n_features)]
     notes = []
     if len(rows) < n_samples:
         notes.append(f"{len(rows):,} of {n_samples:,} points are drawn; all are used.")
@@ -452,7 +452,7 @@ def histogram(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     """
     low, high = float(x.min()), float(x.max())
     if not high > low:
-        low, high = _axis_range(x)
+        low, high = axis_range(x)
     quarter, three_quarters = np.quantile(x, [0.25, 0.75])
     width = 2 * float(three_quarters - quarter) / len(x) ** (1 / 3)
     fewest = int(np.clip(1.5 * np.sqrt(len(x)), 5, 24))
@@ -478,7 +478,7 @@ def _sum_grid(
     return np.sort(np.concatenate([near, far], axis=1), axis=1)
 
 
-def _axis_range(values: NDArray[np.float64], also: NDArray[np.float64] | None = None) -> tuple[float, float]:
+def axis_range(values: NDArray[np.float64], also: NDArray[np.float64] | None = None) -> tuple[float, float]:
     """A range that covers one feature of the data, and `also`, with room for what spreads beyond it.
 
     Few points lie less far out than their Gaussian reaches, so they get more room.

@@ -32,6 +32,12 @@ LESSONS = (
         "Step through every E-step and M-step of a Gaussian mixture, and reseed to meet other maxima.",
     ),
     Lesson(
+        "one_step.py",
+        "One point, one step",
+        "Gaussian mixtures",
+        "Work Bayes' rule for one point and the weighted averages of one component, with the numbers of the run.",
+    ),
+    Lesson(
         "local_maxima.py",
         "Local maxima",
         "Gaussian mixtures",

@@ -16,6 +16,7 @@ from emcore.datasets import DATASETS, MAX_SAMPLES, Group
 from emcore.experiment import Experiment, OwnData, PresetData, SyntheticData
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.starts import STARTS, ByHand
+from emcore.worked import SHEET_ROWS
 
 MAX_COMPONENTS = 10
 MAX_ITERATIONS = 1_000
@@ -522,6 +523,79 @@ _ROOM_OF = {
     "rival": "race",
     "branch": "race",
     "squarem": "speed",
+}
+
+
+STEP_PARTS = {"labels": "Known labels", "e-step": "E-step", "m-step": "M-step", "sheet": "Sheet"}
+
+
+def check_points(rows: Rows) -> None:
+    """ValueError, a sentence, unless the rows are 1 to SHEET_ROWS points of 1 or 2 numbers each."""
+    if len(rows) > SHEET_ROWS:
+        raise ValueError(f"there must be at most {SHEET_ROWS} points, got {len(rows)}")
+    if any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) not in (1, 2):
+        raise ValueError("each point must have 1 number, or each 2")
+    low, high = BOUNDS["mean"]
+    for n, row in enumerate(rows, 1):
+        for value in row:
+            if not float(low) <= value <= float(high):  # NaN neither
+                raise ValueError(f"point {n} must be from {low} to {high}, got {number(value)}")
+
+
+def check_given(rows: Rows) -> None:
+    """ValueError, a sentence, unless the rows are (iteration, row, component, responsibility), counted from 0, 1, 1."""
+    for row in rows:
+        whole = len(row) == 4 and all(value == int(value) for value in row[:3] if abs(value) < 1e9)
+        if not whole or not (0 <= row[0] <= MAX_ITERATIONS and 1 <= row[1] <= SHEET_ROWS and 1 <= row[2] <= 10):
+            raise ValueError("each must be iteration, row, component and responsibility, as in 0,2,1,0.9")
+        if not 0 <= row[3] <= 1:
+            raise ValueError(f"a responsibility must be from 0 to 1, got {number(row[3])}")
+
+
+def _place() -> Setting:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not abs(value) <= 1e9:
+            raise ValueError("a number from -1e9 to 1e9")
+        return value
+
+    return Setting(parse, number)
+
+
+ONE_STEP = Offer(
+    own={
+        "part": _one_of(STEP_PARTS),
+        "point": _whole(1, MAX_SAMPLES),
+        "x": _place(),
+        "logs": _flag(),
+        "regions": _flag(),
+        "component": _whole(1, MAX_COMPONENTS),
+        "points": _rows(check_points),
+        "given": _rows(check_given),
+    },
+    usual={
+        "part": "labels",
+        "point": 1,
+        "x": None,
+        "logs": False,
+        "regions": False,
+        "component": 1,
+        "points": (),
+        "given": (),
+    },
+    idle=lambda values: frozenset(name for name, part in _PART_OF.items() if values["part"] != part),
+)
+_PART_OF = {
+    "point": "e-step",
+    "x": "e-step",
+    "logs": "e-step",
+    "regions": "e-step",
+    "component": "m-step",
+    "points": "sheet",
+    "given": "sheet",
 }
 
 

@@ -1,0 +1,355 @@
+"""The pictures of one half-step: a chosen place, a chosen component, and points that lose their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from emcore.em import History
+from emcore.figures import style
+from emcore.figures.mixture import mixture_figure
+from emcore.figures.stepped import SteppedFigure, Track
+from emcore.figures.style import Look
+from emcore.scene import mix
+from emcore.worked import Handover
+
+SMALLEST_POINT = 2.0  # in CSS pixels: a point that a component does not take is still there
+REGION_SIZE = 4.5
+OLD, NEW = "dot", "solid"
+
+
+def place_figure(
+    history: History,
+    x: NDArray[np.float64],
+    *,
+    places: NDArray[np.float64] | None = None,
+    shares: NDArray[np.float64] | None = None,
+    look: Look = style.DEFAULT_LOOK,
+    **options: Any,
+) -> SteppedFigure:
+    """The data and the mixture, with one place marked, and in two dimensions the decision regions if they are given.
+
+    Parameters
+    ----------
+    history : History
+    x : ndarray of shape (n_features,)
+        The place that Bayes' rule is worked for.
+    places : ndarray of shape (n_places, 2), optional
+        Where the regions are sampled.
+    shares : ndarray of shape (n_iterations + 1, n_places, n_components), optional
+        Responsibilities there at every iteration: each place has the colour of the largest.
+    look : Look
+    options
+        Further ones of `mixture_figure`.
+
+    Returns
+    -------
+    SteppedFigure
+        Trace "Points" reports clicks, as in `mixture_figure`.
+    """
+    stepped = mixture_figure(history, look=look, trails=False, draggable="never", **options)
+    below: list[dict[str, Any]] = []
+    tracks: list[Track] = []
+    if places is not None and shares is not None:
+        below.append(
+            {
+                "type": "scatter",
+                "name": "Regions",
+                "mode": "markers",
+                "showlegend": False,
+                "x": places[:, 0],
+                "y": places[:, 1],
+                "hoverinfo": "skip",
+                "marker": {"size": REGION_SIZE, "symbol": "square", "color": style.NEUTRAL, "opacity": 0.4},
+            }
+        )
+        palette = style.palette(shares.shape[2])
+        grey = np.broadcast_to(style.rgb(style.NEUTRAL), (1, len(places), 3))
+        colours = np.concatenate([grey, palette[shares.argmax(axis=2)]]).astype(np.uint8)
+        tracks.append(Track(0, "marker.color", colours, (np.arange(history.n_positions) + 1) // 2))
+    return _with_traces(stepped, below, tracks, [_mark(stepped, x, look)])
+
+
+def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[str, Any]:
+    """A ring around the place in two dimensions, a line through it in one."""
+    text = {"type": "scatter", "name": "Chosen place", "showlegend": True, "hoverinfo": "skip", "legendrank": 2000}
+    if len(x) == 1:
+        return {
+            **text,
+            "mode": "lines",
+            "x": [x[0], x[0]],
+            "y": list(stepped.figure.layout.yaxis.range),
+            "line": {"color": style.NEUTRAL, "width": 0.8 * look.line_width, "dash": "dash"},
+        }
+    size = 2.6 * look.point_size(150)
+    return {
+        **text,
+        "mode": "markers",
+        "x": x[:1],
+        "y": x[1:],
+        "marker": {
+            "symbol": "circle-open",
+            "size": size,
+            "color": style.NEUTRAL,
+            "line": {"width": look.line_width, "color": style.NEUTRAL},
+        },
+    }
+
+
+def responsibilities_figure(
+    history: History,
+    grid: NDArray[np.float64],
+    curves: NDArray[np.float64],
+    x: float,
+    here: NDArray[np.float64],
+    *,
+    axes: tuple[str, ...] = ("x",),
+    look: Look = style.DEFAULT_LOOK,
+) -> SteppedFigure:
+    """The responsibility of each component along the axis, as at each position of the run.
+
+    Parameters
+    ----------
+    history : History
+        On one feature.
+    grid : ndarray of shape (n_grid,)
+    curves : ndarray of shape (n_iterations + 1, n_components, n_grid)
+        `emcore.worked.responsibility_curves` over the grid.
+    x : float
+        The chosen place.
+    here : ndarray of shape (n_iterations + 1, n_components)
+        The responsibilities there.
+    axes : tuple of str
+    look : Look
+
+    Returns
+    -------
+    SteppedFigure
+        A click anywhere reports its place.
+    """
+    positions = np.arange(history.n_positions)
+    at = (positions + 1) // 2  # 0 is the bare start: no responsibilities yet
+    n_components = curves.shape[1]
+    title = style.plain(axes[0])
+    traces: list[dict[str, Any]] = []
+    tracks: list[Track] = []
+    symbols = [name for name, _ in style.COMPONENT_SYMBOLS[:n_components]]
+    for k in range(n_components):
+        frames = np.concatenate([np.full((1, len(grid)), np.nan), curves[:, k]])
+        tracks.append(Track(len(traces), "y", frames, at))
+        traces.append(
+            {
+                "type": "scatter",
+                "name": f"Component {k + 1}",
+                "mode": "lines",
+                "x": grid,
+                "y": frames[1],
+                "line": {"color": style.COMPONENT_COLOURS[k], "width": look.line_width, "simplify": False},
+                "hovertemplate": f"{title} %{{x:.4g}}<br>responsibility %{{y:.3f}}",
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "name": "Chosen place",
+            "mode": "lines",
+            "showlegend": False,
+            "x": [x, x],
+            "y": [0, 1],
+            "hoverinfo": "skip",
+            "line": {"color": style.NEUTRAL, "width": 0.8 * look.line_width, "dash": "dash"},
+        }
+    )
+    frames = np.concatenate([np.full((1, n_components), np.nan), here])
+    tracks.append(Track(len(traces), "y", frames, at))
+    traces.append(
+        {
+            "type": "scatter",
+            "name": "Responsibilities here",
+            "mode": "markers",
+            "showlegend": False,
+            "x": np.full(n_components, x),
+            "y": frames[1],
+            "marker": {
+                "size": 1.5 * look.point_size(150),
+                "symbol": symbols,
+                "color": list(style.COMPONENT_COLOURS[:n_components]),
+                "line": {"width": 1, "color": "white"},
+            },
+            "text": [f"Component {k + 1}" for k in range(n_components)],
+            "hovertemplate": "%{text}<br>responsibility %{y:.3f}<extra></extra>",
+        }
+    )
+    layout = style.layout(
+        look,
+        x_title=title,
+        y_title="Responsibility",
+        revision=f"{grid[0]}{grid[-1]}",
+        xaxis={"range": [float(grid[0]), float(grid[-1])]},
+        yaxis={"range": [-0.03, 1.03], "fixedrange": True},
+    )
+    return SteppedFigure(
+        go.Figure({"data": traces, "layout": layout}),
+        tuple(tracks),
+        spots=True,
+        description=f"The responsibility of each of {n_components} components against {axes[0]}, from 0 to 1. The card "
+        "below has the numbers at the chosen place.",
+    )
+
+
+def component_figure(
+    history: History,
+    longer: History,
+    component: int,
+    taken: NDArray[np.float64],
+    *,
+    look: Look = style.DEFAULT_LOOK,
+    **options: Any,
+) -> SteppedFigure:
+    """The M-step of one component: points as large as it takes them, and its shape before and after.
+
+    At the E-step of iteration t and at the M-step after it the responsibilities are q_t; the dotted shape is that of
+    theta_t, the solid one that of theta_{t+1}.
+
+    Parameters
+    ----------
+    history : History
+        The run whose positions the figure has.
+    longer : History
+        The same with one M-step more, for the last E-step (`emcore.worked.with_next`).
+    component : int
+        From 0.
+    taken : ndarray of shape (n_iterations + 1, n_samples)
+        Its responsibilities at every iteration (`emcore.worked.taken`).
+    look : Look
+    options
+        Further ones of `mixture_figure`.
+    """
+    stepped = mixture_figure(longer, look=look, trails=False, draggable="never", **options)
+    positions = np.arange(history.n_positions)
+    before = np.maximum(positions - 1, 0) // 2
+    after = np.where(positions == 0, 0, np.minimum(before + 1, longer.n_iterations))
+    names = [trace.name for trace in stepped.figure.data]
+    points = names.index("Points")
+    moving = {track.trace for track in stepped.tracks}
+    own = {
+        i for i, name in enumerate(names) if i in moving and f"{name},".startswith(f"Component {component + 1},")
+    }  # "Component 1", and "Component 1, 2 sd"
+    figure = go.Figure(stepped.figure)
+    above: list[dict[str, Any]] = []
+    tracks: list[Track] = []
+    extra: list[Track] = []
+    for i, name in enumerate(names):
+        others = i in moving and i not in own and name.startswith("Component ")
+        if others:
+            figure.data[i].opacity = 0.35
+    for track in stepped.tracks:
+        if track.trace in own:
+            number = len(names) + sorted(own).index(track.trace)
+            extra.append(replace(track, trace=number, frame_of_position=before))
+            tracks.append(replace(track, frame_of_position=after))
+        else:
+            tracks.append(replace(track, frame_of_position=track.frame_of_position[: len(positions)]))
+    for i in sorted(own):
+        copy = figure.data[i].to_plotly_json()
+        copy["name"] = f"Before, {names[i]}"
+        copy["line"] = {**copy["line"], "dash": OLD}
+        above.append({**copy, "hoverinfo": "skip"})
+    for dash, name in ((OLD, "Before the M-step"), (NEW, "After it")):
+        above.append(
+            {
+                "type": "scatter",
+                "name": name,
+                "mode": "lines",
+                "showlegend": True,
+                "legendrank": 2000,
+                "x": [None],
+                "y": [None],
+                "line": {"color": style.COMPONENT_COLOURS[component], "width": look.line_width, "dash": dash},
+            }
+        )
+    largest = 2.2 * look.point_size(len(figure.data[points].x))
+    shown = np.asarray(figure.data[points].customdata) - 1
+    sizes = np.maximum(SMALLEST_POINT, largest * np.sqrt(taken[:, shown]))  # the area is the responsibility
+    base = np.full((1, len(shown)), look.point_size(len(shown)))
+    extra.append(Track(points, "marker.size", np.concatenate([base, sizes]), (positions + 1) // 2))
+    return replace(
+        _with_traces(replace(stepped, figure=figure, tracks=tuple(tracks)), [], [], above, extra),
+        description=f"{stepped.description} Points are as large as component {component + 1} takes them; its shape "
+        "before the M-step is dotted, after it solid.",
+    )
+
+
+def handover_figure(
+    history: History, steps: Handover, *, look: Look = style.DEFAULT_LOOK, axes: tuple[str, ...] = ("x", "y")
+) -> SteppedFigure:
+    """From known labels to responsibilities: the same points, in five positions.
+
+    Parameters
+    ----------
+    history : History
+        The run that the five steps are taken from.
+    steps : Handover
+    look : Look
+    axes : tuple of str
+    """
+    shown = [theta for theta in steps.parameters if theta is not None]
+    brief = replace(history, parameters=tuple(shown), objective=np.zeros(len(shown)))
+    stepped = mixture_figure(brief, look=look, axes=axes, trails=False, draggable="never")
+    points = [trace.name for trace in stepped.figure.data].index("Points")
+    rows = np.asarray(stepped.figure.data[points].customdata) - 1
+    filled = np.cumsum([theta is not None for theta in steps.parameters]) - 1
+    hidden = np.array([theta is None for theta in steps.parameters])
+    tracks = []
+    for track in stepped.tracks:
+        if track.trace == points:
+            continue
+        frames = np.concatenate([track.frames, np.full((1, track.frames.shape[1]), np.nan)])
+        tracks.append(replace(track, frames=frames, frame_of_position=np.where(hidden, len(shown), filled)))
+    n_components = shown[0].n_components
+    palette = style.palette(n_components)
+    grey = np.broadcast_to(style.rgb(style.NEUTRAL), (len(rows), 3))
+    colours = [grey if shares is None else mix(shares[rows], palette) for shares in steps.responsibilities]
+    likely = [
+        np.zeros(len(rows)) if shares is None else shares[rows].argmax(axis=1) for shares in steps.responsibilities
+    ]
+    positions = np.arange(len(colours))
+    symbols = tuple(name for name, _ in style.COMPONENT_SYMBOLS[:n_components])
+    tracks.append(Track(points, "marker.color", np.array(colours, dtype=np.uint8), positions))
+    tracks.append(Track(points, "marker.symbol", np.array(likely, dtype=np.uint8), positions, symbols))
+    return replace(
+        stepped,
+        tracks=tuple(tracks),
+        drags={},
+        clicks=(),
+        description=f"{len(rows):,} points in five steps: with known labels, without them, with responsibilities in "
+        "their place, after the M-step, and at the end of EM. The sentence and the table follow the slider.",
+    )
+
+
+def _with_traces(
+    stepped: SteppedFigure,
+    below: Sequence[dict[str, Any]],
+    below_tracks: Sequence[Track],
+    above: Sequence[dict[str, Any]] = (),
+    above_tracks: Sequence[Track] = (),
+) -> SteppedFigure:
+    """The figure with further traces drawn below and above its own.
+
+    `below_tracks` count their traces within `below`; `above_tracks` within the figure's own traces and then `above`.
+    """
+    shift = len(below)
+    moved = [replace(track, trace=track.trace + shift) for track in (*stepped.tracks, *above_tracks)]
+    return replace(
+        stepped,
+        figure=go.Figure({"data": [*below, *stepped.figure.data, *above], "layout": stepped.figure.layout}),
+        tracks=(*below_tracks, *moved),
+        jumps={trace + shift: positions for trace, positions in stepped.jumps.items()},
+        drags={trace + shift: allowed for trace, allowed in stepped.drags.items()},
+        clicks=tuple(trace + shift for trace in stepped.clicks),
+    )
