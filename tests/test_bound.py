@@ -106,7 +106,9 @@ def test_the_ledger_adds_up_and_an_e_step_closes_what_an_m_step_opened(case: Cas
             assert entry.closed >= -1e-9 * abs(here.objective)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.model, GaussianMixture)], ids=repr)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if isinstance(case.model, GaussianMixture)], ids=lambda case: case.name
+)
 def test_the_gap_is_the_divergence_between_old_and_new_responsibilities(case: Case):
     history = history_of(case)
     slices = landscape.bound_slices(history, n_values=2)

@@ -67,7 +67,9 @@ def test_the_whole_step_breaks_no_law_and_no_promise(case: Case):
     assert np.array_equal(history_of(whole).objective, history_of(case).objective)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.model, GaussianMixture)], ids=repr)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if isinstance(case.model, GaussianMixture)], ids=lambda case: case.name
+)
 def test_no_promise_is_said_to_be_broken_by_em(case: Case):
     assert not broken_promises(history_of(case, 60))
 
