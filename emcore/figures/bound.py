@@ -22,8 +22,8 @@ from emcore.report import number as written
 Array = NDArray[np.float64]
 
 GAP: Final = style.COMPONENT_COLOURS[1]
-ANSWER: Final = style.COMPONENT_COLOURS[2]
-GUESS: Final = style.COMPONENT_COLOURS[3]
+ANSWER: Final = style.COMPONENT_COLOURS[5]
+GUESS: Final = style.COMPONENT_COLOURS[7]
 _LEAST = 1e-12  # of the objective, or of 1 nat: what is smaller is rounding
 
 
@@ -231,7 +231,7 @@ def _heights(slices: BoundSlices, since: int) -> tuple[float, float]:
 
 def _cut_title(slices: BoundSlices) -> str:
     if slices.name:
-        return style.plain(f"{slices.name[0].upper()}{slices.name[1:]}, all other parameters as they are now")
+        return style.plain(slices.name[0].upper() + slices.name[1:])
     return "Part of the way of the M-step: 0 before it, 1 after it"
 
 

@@ -231,7 +231,7 @@ def you() -> None:
             st.segmented_control,
             "You do",
             ["mean", "shares"],
-            format_func={"mean": "the M-step: a mean", "shares": "the E-step: three responsibilities"}.__getitem__,
+            format_func={"mean": "M-step: a mean", "shares": "E-step: responsibilities"}.__getitem__,
             required=True,
         )
         turn = controls.widget("turn", st.number_input, "At iteration", 0, history.n_iterations, step=1)
