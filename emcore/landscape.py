@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import rel_entr
 
 from emcore.em import DegenerateFit, History, LatentVariableModel, Stopped
 from emcore.models import gaussian_batch as batch
@@ -807,17 +809,48 @@ def bound_at(
     """
     places = frozen_array(vectors, "vectors", ("n_places", len(parameters.names)))
     X = model.prepare(X)
-    objective, bound = (np.full(len(places), np.nan) for _ in range(2))
-    entropy = float(posterior.entropy)
-    for i, place in enumerate(places):
+    thetas = _read(parameters, places)
+    return _objectives(model, X, thetas), _bounds(model, X, posterior, thetas)
+
+
+def _read(parameters: Any, vectors: Array) -> list[Any]:
+    """The parameters at each vector; None where they are not legal."""
+    thetas: list[Any] = []
+    for vector in vectors:
         try:
             with np.errstate(all="ignore"):
-                theta = parameters.from_vector(place)
-                objective[i] = model.e_step(X, theta).objective
-                bound[i] = model.expected_log_joint(X, posterior, theta) + entropy
+                thetas.append(parameters.from_vector(vector))
         except (ValueError, ArithmeticError):
-            objective[i] = bound[i] = np.nan
-    return objective, bound
+            thetas.append(None)
+    return thetas
+
+
+def _objectives(model: LatentVariableModel, X: Any, thetas: Sequence[Any]) -> Array:
+    """The objective at each; NaN where there is none."""
+    values = np.full(len(thetas), np.nan)
+    legal = np.array([theta is not None for theta in thetas])
+    if isinstance(model, GaussianMixture):
+        legal[legal] &= [bool((theta.sds > SMALLEST_SD * X.sds).all()) for theta in thetas if theta is not None]
+        kept = [theta for theta, fine in zip(thetas, legal, strict=True) if fine]
+        if kept:
+            weights, means = (np.array([getattr(theta, name) for theta in kept]) for name in ("weights", "means"))
+            values[legal] = batch.log_likelihoods(X, weights, means, np.array([theta.covariances for theta in kept]))
+        return values
+    for i in np.flatnonzero(legal).tolist():
+        with np.errstate(all="ignore"), suppress(ValueError, ArithmeticError):
+            values[i] = model.e_step(X, thetas[i]).objective
+    return values
+
+
+def _bounds(model: LatentVariableModel, X: Any, posterior: Any, thetas: Sequence[Any]) -> Array:
+    """The lower bound of one posterior at each; NaN where there is none."""
+    values = np.full(len(thetas), np.nan)
+    entropy = float(posterior.entropy)
+    for i, theta in enumerate(thetas):
+        if theta is not None:
+            with np.errstate(all="ignore"), suppress(ValueError, ArithmeticError):
+                values[i] = model.expected_log_joint(X, posterior, theta) + entropy
+    return values
 
 
 def slopes(
@@ -835,7 +868,19 @@ def slopes(
     return tuple(float(ends[1] - ends[0]) / (2 * step) for ends in (objective, bound))  # type: ignore[return-value]
 
 
-def bound_slices(history: History, name: str = "", *, since: int = 0, n_values: int = 81) -> BoundSlices:
+def slopes_at(history: History, iteration: int, name: str = "") -> tuple[float, float]:
+    """`slopes` after the E-step at theta_iteration, along a parameter or (name "") along the way of the M-step."""
+    theta, posterior = history.parameters[iteration], history.posterior(iteration)
+    if name:
+        direction = np.zeros(len(theta.names))
+        direction[_positions(theta, (name,))[0]] = 1.0
+    else:
+        vectors = np.array([theta.to_vector() for theta in history.parameters[: iteration + 2]])
+        direction = _steps(history, vectors, posterior)[iteration]
+    return slopes(history.model, history.prepared, posterior, theta, direction)
+
+
+def bound_slices(history: History, name: str = "", *, since: int = 0, n_values: int = 61) -> BoundSlices:
     """The objective and the bound at every position of a run, along one parameter or along the way of the M-step.
 
     Parameters
@@ -866,22 +911,21 @@ def bound_slices(history: History, name: str = "", *, since: int = 0, n_values: 
     objective, bound, earlier = (np.full((n_positions, n_values), np.nan) for _ in range(3))
     posteriors = [history.posterior(t) for t in range(history.n_iterations + 1)]
     steps = _steps(history, vectors, posteriors[-1])
-    for position in range(n_positions):
-        t = position // 2
-        in_force = posteriors[max(position - 1, 0) // 2]
+    for t, theta in enumerate(history.parameters):  # one cut an iteration serves three half-steps
         if name:
             cut = np.repeat(vectors[t][None], n_values, axis=0)
-            cut[:, history.parameters[0].names.index(name)] = x
-        elif position % 2 or position == 0:
+            cut[:, theta.names.index(name)] = x
+        else:
             cut = vectors[t] + x[:, None] * steps[t]
-        else:  # the way on which this M-step came
-            objective[position], bound[position] = objective[position - 1], bound[position - 1]
-            continue
-        objective[position], under = bound_at(model, X, in_force, history.parameters[t], cut)
-        if position:
-            bound[position] = under
-        if position % 2 and t:
-            earlier[position] = bound_at(model, X, posteriors[t - 1], history.parameters[t], cut)[1]
+        thetas = _read(theta, cut)
+        at_e_step = 2 * t + 1
+        objective[at_e_step - 1 : at_e_step + 1] = _objectives(model, X, thetas)
+        bound[at_e_step] = _bounds(model, X, posteriors[t], thetas)
+        if t:
+            earlier[at_e_step] = _bounds(model, X, posteriors[t - 1], thetas)
+            bound[at_e_step - 1] = earlier[at_e_step]
+    if not name:  # an M-step goes along the cut of the E-step before it
+        objective[2::2], bound[2::2] = objective[1:-1:2], bound[1:-1:2]
     return _at_every_position(history, name, x, vectors, objective, bound, earlier)
 
 
@@ -988,3 +1032,93 @@ def parts_of_gains(history: History) -> tuple[Array, Array, Array]:
     q_gained[1:] = bounds[2::2] - objective[:-1]
     gain[1:] = np.diff(objective)
     return q_gained, gain - q_gained, gain
+
+
+# ---- You are the algorithm ---------------------------------------------------------------------------------
+
+
+def loss_of_mean(history: History, iteration: int, component: int, mean: ArrayLike) -> tuple[Array, float]:
+    """Where the M-step after theta_iteration puts a mean, and what Q loses if it stands elsewhere.
+
+    All else is as the M-step sets it, so that the loss is that of the mean alone.
+
+    Parameters
+    ----------
+    history : History
+        A run of a model whose parameters have `means`.
+    iteration, component : int
+        Both from 0.
+    mean : array-like of shape (n_features,)
+        The guess.
+
+    Returns
+    -------
+    answer : ndarray of shape (n_features,)
+    loss : float
+        In the objective's unit, at least 0.
+
+    Raises
+    ------
+    ValueError
+        The iteration, the component or the guess is not one.
+    DegenerateFit
+        The M-step has no result.
+    """
+    model, X = history.model, history.prepared
+    posterior = _posterior_at(history, iteration, component)
+    best = model.m_step(X, posterior)
+    means = np.array(best.means)
+    means[component] = frozen_array(mean, "mean", means[component].shape)
+    reached, guessed = (model.expected_log_joint(X, posterior, theta) for theta in (best, replace(best, means=means)))
+    return np.array(best.means[component]), max(reached - guessed, 0.0)
+
+
+def loss_of_shares(
+    history: History, iteration: int, component: int, rows: Sequence[int], shares: ArrayLike
+) -> tuple[Array, float]:
+    """The responsibilities of a component for some points, and how far other ones would hold the bound below.
+
+    The loss is KL(q || p) in nats: the guess for the component, and the rest shared out among the others as it is.
+
+    Parameters
+    ----------
+    history : History
+        A run of a model with responsibilities.
+    iteration, component : int
+        Both from 0.
+    rows : sequence of int
+        Rows of X.
+    shares : array-like of shape (len(rows),)
+        The guesses, from 0 to 1.
+
+    Returns
+    -------
+    answers : ndarray of shape (len(rows),)
+    loss : float
+        Infinite where something is guessed to be possible that is not.
+    """
+    guesses = frozen_array(shares, "shares", (len(rows),))
+    if (guesses < 0).any() or (guesses > 1).any():
+        raise ValueError(f"shares must be from 0 to 1, got {guesses.tolist()}")
+    answers = np.array(_posterior_at(history, iteration, component).responsibilities[list(rows), component])
+    divergence = rel_entr(guesses, answers) + rel_entr(1 - guesses, 1 - answers)
+    return answers, float(divergence.sum())
+
+
+def asked_points(history: History, iteration: int, component: int, seed: int, n_points: int = 3) -> tuple[int, ...]:
+    """Rows of X that are worth a question: drawn from those of which the component takes neither all nor nothing."""
+    shares = _posterior_at(history, iteration, component).responsibilities[:, component]
+    order = np.argsort(np.abs(shares - 0.5), kind="stable")
+    open_ones = order[: max(n_points, int(((shares > 0.02) & (shares < 0.98)).sum()))]
+    rng = np.random.default_rng([seed, iteration, component])
+    chosen = rng.choice(open_ones, min(n_points, len(open_ones)), replace=False)
+    return tuple(sorted(chosen.tolist(), key=lambda row: tuple(np.asarray(history.X)[row])))
+
+
+def _posterior_at(history: History, iteration: int, component: int) -> Any:
+    """q of an iteration, if there are this one and the component."""
+    if not 0 <= iteration <= history.n_iterations:
+        raise ValueError(f"iteration must be from 0 to {history.n_iterations}, got {iteration}")
+    if not 0 <= component < history.model.n_components:
+        raise ValueError(f"component must be from 0 to {history.model.n_components - 1}, got {component}")
+    return history.posterior(iteration)

@@ -504,3 +504,14 @@ def _best(model: Any, X: Any, posterior: Any) -> Any:
         return model.m_step(X, posterior)
     except DegenerateFit:
         return None
+
+
+def first_difference(history: History, other: History) -> int | None:
+    """The first iteration whose number differs between two runs by more than rounding; None if all are the same."""
+    one, two = np.asarray(history.objective), np.asarray(other.objective)
+    n = min(len(one), len(two))
+    room = _ROUNDING * np.maximum(np.abs(one[:n]), history.n_samples)
+    differing = np.flatnonzero(~(np.abs(one[:n] - two[:n]) <= room))
+    if len(differing):
+        return int(differing[0])
+    return None if len(one) == len(two) else n

@@ -38,6 +38,12 @@ LESSONS = (
         "Work Bayes' rule for one point and the weighted averages of one component, with the numbers of the run.",
     ),
     Lesson(
+        "why_it_climbs.py",
+        "Why it climbs",
+        "Gaussian mixtures",
+        "Operate the bound under the log-likelihood, find the mistake in a faulty EM, and do a step yourself.",
+    ),
+    Lesson(
         "local_maxima.py",
         "Local maxima",
         "Gaussian mixtures",

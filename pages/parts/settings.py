@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from emcore.datasets import DATASETS, MAX_SAMPLES, Group
 from emcore.experiment import Experiment, OwnData, PresetData, SyntheticData
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.starts import STARTS, ByHand
+from emcore.variants import STEPS
 from emcore.worked import SHEET_ROWS
 
 MAX_COMPONENTS = 10
@@ -596,6 +597,78 @@ _PART_OF = {
     "component": "m-step",
     "points": "sheet",
     "given": "sheet",
+}
+
+
+SECTIONS = {
+    "bound": "Bound",
+    "staircase": "Staircase",
+    "partial": "Partial steps",
+    "clinic": "Bug clinic",
+    "you": "You",
+}
+LINE = "line"
+PERCENTS = (5, 10, 25, 50, 75, 90, 100)
+
+
+def cuts(names: Iterable[str]) -> dict[str, str]:
+    """Along what a slice can be drawn: name in the link -> the coordinate, "" for the way of the M-step."""
+    return {LINE: ""} | {name.replace(", ", "-").replace(" ", "-"): name for name in names}
+
+
+def _cut() -> Setting:
+    def parse(text: str) -> str:
+        if text != LINE and not re.fullmatch(
+            r"(mean|log-sd|atanh-correlation|logit-weight)(-([1-9]|10))?(-[xy])?", text
+        ):
+            raise ValueError("line, mean-1, log-sd-1, logit-weight-1 or the like")
+        return text
+
+    return Setting(parse)
+
+
+WHY = Offer(
+    preset="waiting-times",
+    own={
+        "section": _one_of(SECTIONS),
+        "along": _cut(),
+        "since": _whole(0, MAX_ITERATIONS),
+        "step": _one_of(dict.fromkeys(STEPS)),
+        "percent": _one_of_numbers(*PERCENTS),
+        "draw-seed": _whole(0, MAX_SEED),
+        "case": _whole(0, MAX_SEED),
+        "asked": _one_of({"mean": "", "shares": ""}),
+        "turn": _whole(0, MAX_ITERATIONS),
+        "of": _whole(1, MAX_COMPONENTS),
+    },
+    usual={
+        "section": "bound",
+        "along": LINE,
+        "since": 0,
+        "step": "part",
+        "percent": 50,
+        "draw-seed": 0,
+        "case": 0,
+        "asked": "mean",
+        "turn": 0,
+        "of": 1,
+    },
+    idle=lambda values: frozenset(
+        {name for name, section in _SECTION_OF.items() if values["section"] != section}
+        | ({"percent"} if values["step"] != "part" else set())
+        | ({"draw-seed"} if values["step"] != "drawn" else set())
+    ),
+)
+_SECTION_OF = {
+    "along": "bound",
+    "since": "bound",
+    "step": "partial",
+    "percent": "partial",
+    "draw-seed": "partial",
+    "case": "clinic",
+    "asked": "you",
+    "turn": "you",
+    "of": "you",
 }
 
 
