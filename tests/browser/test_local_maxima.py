@@ -99,6 +99,8 @@ def test_a_hundred_starts_and_a_dot_that_loads_its_run(visit: Open):
     before = query(page).get("start-seed")
     page.get_by_role("button", name="Watch a run to A").click()
     expect(page).not_to_have_url(re.compile(f"start-seed={before}$") if before else re.compile("room=many&runs=100$"))
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0)  # the script is at rest: one player is left
+    expect(player(page)).to_have_count(1)
     run = player(page).get_attribute("data-run")
     dots.nth(60).click(force=True)
     expect(page.locator(f".player[data-run='{run}']")).to_have_count(0, timeout=15_000)
