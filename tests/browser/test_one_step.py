@@ -77,6 +77,16 @@ def test_arrow_keys_go_from_point_to_point(visit: Open):
 def test_a_point_is_chosen_from_the_table(visit: Open):
     page = visit("part=e-step&position=9", height=1900)
     page.get_by_text("The points as a table").click()
+    expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
+    page.wait_for_function(  # it has slid into its place
+        """() => {
+        const box = document.querySelector('[data-testid=stDataFrame] canvas').getBoundingClientRect();
+        const before = window.before;
+        window.before = `${box.top} ${box.height}`;
+        return window.before === before;
+    }""",
+        polling=400,
+    )
     box = page.get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 15, box["y"] + 35 * 4 + 17)  # the box before the fourth row
