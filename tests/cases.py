@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
-from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans, KMeansParameters
+from emcore.models import (
+    FactorAnalysis,
+    FactorAnalysisParameters,
+    GaussianMixture,
+    GaussianMixtureParameters,
+    KMeans,
+    KMeansParameters,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +46,12 @@ def minus_distortion(X: NDArray[np.float64], parameters: KMeansParameters) -> fl
     return -float(cdist(X, parameters.means, "sqeuclidean").min(axis=1).sum())
 
 
+def factor_analysis_log_likelihood(X: NDArray[np.float64], parameters: FactorAnalysisParameters) -> float:
+    """sum_n log N(x_n | mean, L L' + Psi), by scipy's density."""
+    covariance = parameters.loadings @ parameters.loadings.T + np.diag(parameters.noise_variances)
+    return float(multivariate_normal(parameters.mean, covariance).logpdf(X).sum())
+
+
 def _groups(n_features: int, seed: int, n_samples: int = 80) -> NDArray[np.float64]:
     """Three overlapping groups with correlated axes."""
     rng = np.random.default_rng(seed)
@@ -63,6 +76,21 @@ def _k_means_case(n_features: int, n_components: int) -> Case:
     return Case(f"k-means {n_features}d k={n_components}", model, X, start, minus_distortion)
 
 
+def _factor_analysis_case(n_features: int, n_factors: int, equal_noise: bool, off_centre: float = 0.0) -> Case:
+    """Points that the factors explain in part; a start whose mean is `off_centre` sds away from the data's."""
+    rng = np.random.default_rng(4)
+    loadings = rng.normal(0, 1.5, (n_features, n_factors))
+    noise = rng.uniform(0.3, 1.5, n_features)
+    X = 5 + rng.normal(size=(60, n_factors)) @ loadings.T + np.sqrt(noise) * rng.normal(size=(60, n_features))
+    model = FactorAnalysis(n_factors, equal_noise)
+    start = model.initialize(X, rng)
+    start = FactorAnalysisParameters(
+        start.mean + off_centre * X.std(axis=0), start.loadings, start.noise_variances, equal_noise
+    )
+    name = f"factor analysis {'equal' if equal_noise else 'free'} noise {n_features}d q={n_factors} {off_centre:g} off"
+    return Case(name, model, X, start, factor_analysis_log_likelihood)
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -71,4 +99,9 @@ CASES = [
     ),
     _k_means_case(1, 2),
     _k_means_case(2, 3),
+    _factor_analysis_case(2, 1, False),
+    _factor_analysis_case(3, 1, False, off_centre=0.7),
+    _factor_analysis_case(6, 2, False),
+    _factor_analysis_case(2, 1, True),
+    _factor_analysis_case(5, 3, True, off_centre=-0.4),
 ]
