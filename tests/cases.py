@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,12 @@ from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
 from emcore.models import (
+    CategoricalHiddenMarkov,
+    CategoricalHiddenMarkovParameters,
     FactorAnalysis,
     FactorAnalysisParameters,
+    GaussianHiddenMarkov,
+    GaussianHiddenMarkovParameters,
     GaussianMixture,
     GaussianMixtureParameters,
     KMeans,
@@ -50,6 +55,24 @@ def factor_analysis_log_likelihood(X: NDArray[np.float64], parameters: FactorAna
     """sum_n log N(x_n | mean, L L' + Psi), by scipy's density."""
     covariance = parameters.loadings @ parameters.loadings.T + np.diag(parameters.noise_variances)
     return float(multivariate_normal(parameters.mean, covariance).logpdf(X).sum())
+
+
+def hidden_markov_log_likelihood(
+    densities: NDArray[np.float64],
+    parameters: GaussianHiddenMarkovParameters | CategoricalHiddenMarkovParameters,
+    lengths: tuple[int, ...],
+) -> float:
+    """The sum over every path there is, for each sequence; densities[t, k] = p(x_t | z_t = k)."""
+    total = 0.0
+    for rows in np.split(np.arange(len(densities)), np.cumsum(lengths)[:-1]):
+        paths = np.array(list(product(range(parameters.n_components), repeat=len(rows))))
+        joint = parameters.initial[paths[:, 0]]
+        for step, row in enumerate(rows):
+            joint = joint * densities[row, paths[:, step]]
+            if step:
+                joint = joint * parameters.transitions[paths[:, step - 1], paths[:, step]]
+        total += float(np.log(joint.sum()))
+    return total
 
 
 def _groups(n_features: int, seed: int, n_samples: int = 80) -> NDArray[np.float64]:
@@ -91,6 +114,67 @@ def _factor_analysis_case(n_features: int, n_factors: int, equal_noise: bool, of
     return Case(name, model, X, start, factor_analysis_log_likelihood)
 
 
+SEQUENCES = (7, 6, 7, 1, 7, 2, 7, 7)  # short ones: every path of each can be summed over
+
+
+def _states(n_components: int, seed: int) -> tuple[NDArray[np.int_], np.random.Generator]:
+    """A hidden chain for each of SEQUENCES, which rather stays than goes."""
+    rng = np.random.default_rng(seed)
+    states = rng.integers(n_components, size=sum(SEQUENCES))
+    stays = rng.random(len(states)) < 0.7
+    for t in range(1, len(states)):
+        states[t] = states[t - 1] if stays[t] else states[t]
+    return states, rng
+
+
+def _gaussian_hidden_markov_case(n_features: int, n_components: int, covariance_type: Any, zeros: bool = False) -> Case:
+    states, rng = _states(n_components, 6)
+    X = rng.normal(0, 2, (n_components, n_features))[states] + rng.normal(0, 1, (len(states), n_features))
+    model = GaussianHiddenMarkov(n_components, covariance_type, SEQUENCES)
+    start = model.initialize(X, rng)
+    if zeros:  # from left to right
+        transitions = np.triu(start.transitions) / np.triu(start.transitions).sum(axis=1, keepdims=True)
+        start = GaussianHiddenMarkovParameters(
+            np.eye(n_components)[0], transitions, start.means, start.covariances, covariance_type
+        )
+
+    def first_principles(X: NDArray[np.float64], parameters: GaussianHiddenMarkovParameters) -> float:
+        densities = [
+            multivariate_normal(mean, covariance).pdf(X).reshape(-1)
+            for mean, covariance in zip(parameters.means, parameters.covariances, strict=True)
+        ]
+        return hidden_markov_log_likelihood(np.array(densities).T, parameters, SEQUENCES)
+
+    zero = " zeros" if zeros else ""
+    name = f"gaussian hidden markov {covariance_type} {n_features}d k={n_components}{zero}"
+    return Case(name, model, X, start, first_principles)
+
+
+def _categorical_hidden_markov_case(n_symbols: int, n_components: int, zeros: bool = False) -> Case:
+    states, rng = _states(n_components, 7)
+    shares = rng.dirichlet(np.ones(n_symbols), n_components)
+    Y = np.array([rng.choice(n_symbols, p=shares[state]) for state in states], dtype=np.float64)[:, None]
+    model = CategoricalHiddenMarkov(n_components, n_symbols, SEQUENCES)
+    start = model.initialize(Y, rng)
+    if zeros:  # the first state lacks the last symbol, and nothing returns to it
+        probabilities, transitions = start.probabilities.copy(), start.transitions.copy()
+        probabilities[0, -1] = transitions[1:, 0] = 0
+        start = CategoricalHiddenMarkovParameters(
+            start.initial,
+            transitions / transitions.sum(axis=1, keepdims=True),
+            probabilities / probabilities.sum(axis=1, keepdims=True),
+        )
+
+    def first_principles(Y: NDArray[np.float64], parameters: CategoricalHiddenMarkovParameters) -> float:
+        densities = parameters.probabilities[:, Y[:, 0].astype(int)].T
+        return hidden_markov_log_likelihood(densities, parameters, SEQUENCES)
+
+    zero = " zeros" if zeros else ""
+    return Case(
+        f"categorical hidden markov {n_symbols} symbols k={n_components}{zero}", model, Y, start, first_principles
+    )
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -104,4 +188,12 @@ CASES = [
     _factor_analysis_case(6, 2, False),
     _factor_analysis_case(2, 1, True),
     _factor_analysis_case(5, 3, True, off_centre=-0.4),
+    _gaussian_hidden_markov_case(1, 1, "full"),
+    _gaussian_hidden_markov_case(1, 2, "full"),
+    _gaussian_hidden_markov_case(1, 2, "tied"),
+    _gaussian_hidden_markov_case(2, 2, "full"),
+    _gaussian_hidden_markov_case(2, 3, "diag", zeros=True),
+    _gaussian_hidden_markov_case(2, 2, "spherical"),
+    _categorical_hidden_markov_case(3, 2),
+    _categorical_hidden_markov_case(4, 3, zeros=True),
 ]

@@ -2,16 +2,30 @@
 
 from emcore.models.factor_analysis import FactorAnalysis, FactorAnalysisParameters, FactorAnalysisPosterior
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, GaussianMixturePosterior
+from emcore.models.hidden_markov import (
+    CategoricalHiddenMarkov,
+    CategoricalHiddenMarkovParameters,
+    GaussianHiddenMarkov,
+    GaussianHiddenMarkovParameters,
+    HiddenMarkovPosterior,
+    viterbi,
+)
 from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
 
 __all__ = [
+    "CategoricalHiddenMarkov",
+    "CategoricalHiddenMarkovParameters",
     "FactorAnalysis",
     "FactorAnalysisParameters",
     "FactorAnalysisPosterior",
+    "GaussianHiddenMarkov",
+    "GaussianHiddenMarkovParameters",
     "GaussianMixture",
     "GaussianMixtureParameters",
     "GaussianMixturePosterior",
+    "HiddenMarkovPosterior",
     "KMeans",
     "KMeansParameters",
     "KMeansPosterior",
+    "viterbi",
 ]

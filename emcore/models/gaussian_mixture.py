@@ -380,15 +380,27 @@ class GaussianMixture:
     ) -> float:
         """Q(theta, theta_old): the mean of log p(X, Z | theta) under the posterior, in nats (Bishop, equation 9.40)."""
         taken = posterior.counts > 0
-        counts = posterior.counts[taken]
-        covariances = parameters.covariances[taken]
-        offset = posterior.means[taken] - parameters.means[taken]
-        scatter = posterior.covariances[taken] + offset[:, :, None] * offset[:, None, :]
-        factor = np.linalg.cholesky(covariances)
-        log_determinant = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-        squared_distance = np.trace(np.linalg.solve(covariances, scatter), axis1=1, axis2=2)
-        log_density = -0.5 * (parameters.n_features * np.log(2 * np.pi) + log_determinant + squared_distance)
-        return float(counts @ (np.log(parameters.weights[taken]) + log_density))
+        log_density = mean_log_densities(
+            posterior.means[taken],
+            posterior.covariances[taken],
+            parameters.means[taken],
+            parameters.covariances[taken],
+        )
+        return float(posterior.counts[taken] @ (np.log(parameters.weights[taken]) + log_density))
+
+
+def mean_log_densities(
+    of_means: NDArray[np.float64],
+    of_covariances: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The mean of log N(x | means[k], covariances[k]) over points with these moments, shape (n_components,)."""
+    offset = of_means - means
+    scatter = of_covariances + offset[:, :, None] * offset[:, None, :]
+    log_determinant = 2 * np.log(np.diagonal(np.linalg.cholesky(covariances), axis1=1, axis2=2)).sum(axis=1)
+    squared_distance = np.trace(np.linalg.solve(covariances, scatter), axis1=1, axis2=2)
+    return np.asarray(-0.5 * (means.shape[1] * np.log(2 * np.pi) + log_determinant + squared_distance))
 
 
 def _check_covariance_type(covariance_type: str) -> None:
@@ -420,12 +432,17 @@ def _constrained(
     return constrained
 
 
-def _check_collapse(covariances: NDArray[np.float64], means: NDArray[np.float64], X: GaussianData) -> None:
-    """DegenerateFit if a covariance is too narrow, or too flat, to be told from singular in double precision."""
+def _check_collapse(
+    covariances: NDArray[np.float64], means: NDArray[np.float64], X: GaussianData, called: str = "component"
+) -> None:
+    """DegenerateFit if a covariance is too narrow, or too flat, to be told from singular in double precision.
+
+    `called` is what people call one of them.
+    """
     variances = np.diagonal(covariances, axis1=1, axis2=2)
     narrow = ~(variances > (SMALLEST_SD * X.sds) ** 2)
     if narrow.any():
-        raise _collapse(narrow, means, X)
+        raise _collapse(narrow, means, X, called)
     if X.n_features == 1:
         return
     if X.n_features == 2:  # the eigenvalues are 1 - |rho| and 1 + |rho|, and their product 1 - rho^2
@@ -438,15 +455,15 @@ def _check_collapse(covariances: NDArray[np.float64], means: NDArray[np.float64]
     if flat.any():
         k = int(np.flatnonzero(flat)[0])
         raise DegenerateFit(
-            f"Component {k + 1} collapsed onto a line: its width across the line falls to 0, {_NO_LIMIT}",
-            "Try another start, fewer components, a diagonal or spherical covariance, or more points.",
+            f"{called.capitalize()} {k + 1} collapsed onto a line: its width across the line falls to 0, {_NO_LIMIT}",
+            f"Try another start, fewer {called}s, a diagonal or spherical covariance, or more points.",
         )
 
 
 _NO_LIMIT = "and the log-likelihood grows without limit."
 
 
-def _collapse(narrow: NDArray[np.bool_], means: NDArray[np.float64], X: GaussianData) -> DegenerateFit:
+def _collapse(narrow: NDArray[np.bool_], means: NDArray[np.float64], X: GaussianData, called: str) -> DegenerateFit:
     """What to say of components that lost their width along the axes in `narrow` (n_components, n_features)."""
     axes = axis_names(X.n_features) if X.n_features > 1 else ["value"]
     flat = [axis for axis, sd in zip(axes, X.sds, strict=True) if sd == 0]
@@ -471,8 +488,8 @@ def _collapse(narrow: NDArray[np.bool_], means: NDArray[np.float64], X: Gaussian
             if gone
         )
     return DegenerateFit(
-        f"Component {k + 1} collapsed onto {where}: its sd falls to 0 there, {_NO_LIMIT}",
-        "Try another start, fewer components, "
+        f"{called.capitalize()} {k + 1} collapsed onto {where}: its sd falls to 0 there, {_NO_LIMIT}",
+        f"Try another start, fewer {called}s, "
         + ("a tied or spherical covariance, " if X.n_features > 1 else "one sd for all (tied), ")
         + "or other data.",
     )
