@@ -202,8 +202,8 @@ def scene(
         ratio = (x_range[1] - x_range[0]) / (y_range[1] - y_range[0])
         equal_scale = 1 / EQUAL_SCALE_RATIO <= ratio <= EQUAL_SCALE_RATIO
         if equal_scale:
-            x_range = _widened(x_range, max(1.0, ASPECTS[0] / ratio))
-            y_range = _widened(y_range, max(1.0, ratio / ASPECTS[1]))
+            x_range = widened(x_range, max(1.0, ASPECTS[0] / ratio))
+            y_range = widened(y_range, max(1.0, ratio / ASPECTS[1]))
     notes += _starts_outside(means[0], [x_range, y_range][:n_features])
     return Scene(
         rows,
@@ -492,7 +492,7 @@ def axis_range(values: NDArray[np.float64], also: NDArray[np.float64] | None = N
     return low - margin, high + margin
 
 
-def _widened(interval: tuple[float, float], factor: float) -> tuple[float, float]:
+def widened(interval: tuple[float, float], factor: float) -> tuple[float, float]:
     """The same middle, `factor` times the width."""
     more = 0.5 * (factor - 1) * (interval[1] - interval[0])
     return interval[0] - more, interval[1] + more

@@ -21,7 +21,7 @@ SOURCES = sorted(path for room in ROOMS for path in [ROOT / room, *(ROOT / room)
 FLOORS = (
     {"emcore.em", "emcore.acceleration"},
     {"emcore.models"},
-    {"emcore.starts", "emcore.datasets", "emcore.matching"},
+    {"emcore.starts", "emcore.datasets", "emcore.matching", "emcore.sources"},
     {
         "emcore.experiment",
         "emcore.restarts",
@@ -31,6 +31,7 @@ FLOORS = (
         "emcore.report",
         "emcore.verdict",
         "emcore.worked",
+        "emcore.factors",
     },
     {"emcore.figures"},
     {"emcore.export"},

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
-import emcore
 from emcore import DegenerateFit, run
 from emcore.models import FactorAnalysis, FactorAnalysisParameters
 from emcore.models.factor_analysis import heywood
+from emcore.sources.factors import FactorSource
 from tests.reference import load
 
 REFERENCE = load("factor_analysis")
 X = np.array(REFERENCE["X"])
-IRIS = np.loadtxt(Path(emcore.__file__).with_name("iris.csv"), delimiter=",", skiprows=1)
+IRIS = FactorSource("irises").make().X
 
 
 def begun(points, stored) -> FactorAnalysisParameters:

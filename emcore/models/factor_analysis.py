@@ -103,9 +103,10 @@ class FactorAnalysisParameters:
         return FactorAnalysisParameters(self.mean, self.loadings @ turn, self.noise_variances, self.equal_noise)
 
     def columns(self) -> dict[str, Array]:
-        """The parameters as people read them: name -> one value a variable ("mean", "loading 1", "noise variance")."""
+        """The parameters as people read them: name -> one value a variable ("mean", "loading", "noise variance")."""
         columns = {"mean": self.mean}
-        columns |= {f"loading {k + 1}": self.loadings[:, k] for k in range(self.n_factors)}
+        factors = [""] if self.n_factors == 1 else [f" on factor {k + 1}, variable" for k in range(self.n_factors)]
+        columns |= {f"loading{factor}": self.loadings[:, k] for k, factor in enumerate(factors)}
         return columns | {"noise variance": self.noise_variances}
 
     def to_vector(self) -> Array:
