@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from scipy.stats import multivariate_normal
+from scipy.stats import binom, multinomial, multivariate_normal
 
 from emcore.models import (
+    BinomialMixture,
+    BinomialMixtureParameters,
     CategoricalHiddenMarkov,
     CategoricalHiddenMarkovParameters,
     FactorAnalysis,
@@ -23,6 +25,8 @@ from emcore.models import (
     GaussianMixtureParameters,
     KMeans,
     KMeansParameters,
+    Linkage,
+    LinkageParameters,
 )
 
 
@@ -175,6 +179,31 @@ def _categorical_hidden_markov_case(n_symbols: int, n_components: int, zeros: bo
     )
 
 
+def binomial_log_likelihood(X: NDArray[np.float64], parameters: BinomialMixtureParameters) -> float:
+    """sum_n log sum_k w_k Binomial(heads_n | tosses_n, p_k), by scipy's probabilities."""
+    chances = binom.pmf(X[:, :1], X[:, 1:], parameters.success_probabilities)
+    return float(np.log(chances @ parameters.weights).sum())
+
+
+def _binomial_case(n_components: int, weights: Any) -> Case:
+    rng = np.random.default_rng(8)
+    tosses = rng.integers(1, 30, 60)
+    X = np.stack([rng.binomial(tosses, rng.choice([0.2, 0.5, 0.85], 60)), tosses], axis=1).astype(float)
+    model = BinomialMixture(n_components, weights)
+    name = f"binomial {weights} weights k={n_components}"
+    return Case(name, model, X, model.initialize(X, rng), binomial_log_likelihood)
+
+
+def _linkage_case() -> Case:
+    X = np.array([125.0, 18.0, 20.0, 34.0])
+
+    def first_principles(X: NDArray[np.float64], parameters: LinkageParameters) -> float:
+        p = parameters.probability
+        return float(multinomial.logpmf(X, X.sum(), [0.5 + p / 4, (1 - p) / 4, (1 - p) / 4, p / 4]))
+
+    return Case("linkage", Linkage(), X, LinkageParameters(0.1), first_principles)
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -196,4 +225,8 @@ CASES = [
     _gaussian_hidden_markov_case(2, 2, "spherical"),
     _categorical_hidden_markov_case(3, 2),
     _categorical_hidden_markov_case(4, 3, zeros=True),
+    _binomial_case(1, "free"),
+    _binomial_case(3, "free"),
+    _binomial_case(2, "equal"),
+    _linkage_case(),
 ]

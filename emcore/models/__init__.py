@@ -1,5 +1,6 @@
 """Latent-variable models, one a file."""
 
+from emcore.models.binomial_mixture import BinomialMixture, BinomialMixtureParameters
 from emcore.models.factor_analysis import FactorAnalysis, FactorAnalysisParameters, FactorAnalysisPosterior
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, GaussianMixturePosterior
 from emcore.models.hidden_markov import (
@@ -11,8 +12,12 @@ from emcore.models.hidden_markov import (
     viterbi,
 )
 from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
+from emcore.models.linkage import Linkage, LinkageParameters, LinkagePosterior
+from emcore.models.mixture import MixturePosterior
 
 __all__ = [
+    "BinomialMixture",
+    "BinomialMixtureParameters",
     "CategoricalHiddenMarkov",
     "CategoricalHiddenMarkovParameters",
     "FactorAnalysis",
@@ -27,5 +32,9 @@ __all__ = [
     "KMeans",
     "KMeansParameters",
     "KMeansPosterior",
+    "Linkage",
+    "LinkageParameters",
+    "LinkagePosterior",
+    "MixturePosterior",
     "viterbi",
 ]

@@ -1,12 +1,16 @@
-"""What finite mixtures share: checks of their arrays, and the entropy of their responsibilities."""
+"""What finite mixtures share: checks of their arrays, Bayes' rule over components, and the entropy of its answer."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import entr
+from scipy.special import entr, logsumexp
+
+from emcore.em import DegenerateFit
 
 
 def frozen_array(values: ArrayLike, name: str, shape: tuple[int | str, ...]) -> NDArray[np.float64]:
@@ -58,3 +62,123 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
 def entropy_of(responsibilities: NDArray[np.float64]) -> float:
     """H(q) = -sum r log r in nats, for independent hidden labels (0 log 0 = 0)."""
     return float(entr(responsibilities).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class MixturePosterior:
+    """What the E-step of a mixture says: how much of every row each component takes.
+
+    Attributes
+    ----------
+    parameters
+        What it was computed from; None if it was made from given responsibilities.
+    objective : float
+        The log-likelihood of `parameters` in nats, summed over the rows; NaN if there are none.
+    responsibilities : ndarray of shape (n_samples, n_components)
+        responsibilities[n, k] = p(z_n = k | x_n, theta); rows sum to 1.
+    """
+
+    parameters: Any
+    objective: float
+    responsibilities: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self.responsibilities.flags.writeable = False
+
+    @cached_property
+    def counts(self) -> NDArray[np.float64]:
+        """N_k, the sum of the responsibilities of component k: the rows that it takes (Bishop 2006, equation 9.18)."""
+        counts: NDArray[np.float64] = self.responsibilities.sum(axis=0)
+        return counts
+
+    @cached_property
+    def entropy(self) -> float:
+        """H(q) in nats: 0 where every row is certain of its component."""
+        return entropy_of(self.responsibilities)
+
+
+class FiniteMixture:
+    """A mixture of any family of distributions: a model gives the rest, its data, its densities and its M-step.
+
+    It needs the fields and methods of `LatentVariableModel` that are not here, `n_components` among them, and
+    `log_densities(X, parameters)`, log p(x_n | z_n = k), shape (n_samples, n_components); -inf is legal. Its
+    parameters have `weights`.
+    """
+
+    n_components: int
+
+    @property
+    def objective_name(self) -> str:
+        """The axis title of the objective."""
+        return "Log-likelihood"
+
+    @property
+    def objective_unit(self) -> str:
+        """Its unit."""
+        return "nats"
+
+    def prepare(self, X: Any) -> Any:
+        """X, validated; what `prepare` returned passes unchanged."""
+        raise NotImplementedError
+
+    def log_densities(self, X: Any, parameters: Any) -> NDArray[np.float64]:
+        """log p(x_n | z_n = k, theta), shape (n_samples, n_components)."""
+        raise NotImplementedError
+
+    def log_joint(self, X: Any, parameters: Any) -> NDArray[np.float64]:
+        """log p(x_n, z_n = k | theta), shape (n_samples, n_components): the log of weight x density."""
+        return np.asarray(np.log(parameters.weights) + self.log_densities(self.prepare(X), parameters))
+
+    def e_step(self, X: Any, parameters: Any) -> MixturePosterior:
+        """How likely it is that each component made each row (Bayes' rule; Bishop 2006, equation 9.13).
+
+        Raises
+        ------
+        DegenerateFit
+            A row is impossible under every component.
+        """
+        joint = self.log_joint(X, parameters)
+        log_likelihoods = logsumexp(joint, axis=1)
+        if not np.isfinite(log_likelihoods).all():
+            row = int(np.flatnonzero(~np.isfinite(log_likelihoods))[0])
+            raise DegenerateFit(
+                f"Row {row + 1} of the data is impossible under every component: its probability is 0.",
+                "Try another start, without probabilities of exactly 0 or 1.",
+            )
+        responsibilities = np.exp(joint - log_likelihoods[:, None])
+        responsibilities /= responsibilities.sum(axis=1, keepdims=True)
+        return MixturePosterior(parameters, float(log_likelihoods.sum()), responsibilities)
+
+    def from_responsibilities(self, X: Any, responsibilities: ArrayLike) -> MixturePosterior:
+        """The posterior that consists of these responsibilities: for a random start, or an edited table."""
+        n_samples = len(self.prepare(X))
+        given = frozen_responsibilities(responsibilities, n_samples, self.n_components)
+        return MixturePosterior(None, float("nan"), given)
+
+    def expected_log_joint(self, X: Any, posterior: MixturePosterior, parameters: Any) -> float:
+        """Q(theta, theta_old): the mean of log p(X, Z | theta) under the posterior, in nats (Bishop, equation 9.30)."""
+        taken = posterior.responsibilities > 0  # where nothing is taken, -inf does not count
+        joint = self.log_joint(X, parameters)
+        return float((posterior.responsibilities[taken] * joint[taken]).sum())
+
+
+def require_members(counts: NDArray[np.float64]) -> None:
+    """DegenerateFit where a component has lost all rows: no M-step can fit it."""
+    if not counts.all():
+        k = int(np.flatnonzero(counts == 0)[0])
+        raise DegenerateFit(
+            f"Component {k + 1} is empty: no row gives it any responsibility.",
+            "Try another start, or fewer components.",
+        )
+
+
+def logit_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mixture weights as free coordinates, log-ratios to the last one, shape (n_components - 1,)."""
+    return np.asarray(np.log(weights[:-1] / weights[-1]))
+
+
+def weights_at(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `logit_weights`."""
+    whole = np.append(logits, 0.0)
+    weights = np.exp(whole - whole.max())
+    return np.asarray(weights / weights.sum())
