@@ -244,6 +244,11 @@ def shown_rows(n_samples: int, max_points: int = MAX_POINTS) -> NDArray[np.intp]
     return np.sort(np.random.default_rng(0).choice(n_samples, max_points, replace=False))
 
 
+def every_share(history: History) -> NDArray[np.float64]:
+    """The responsibilities after each E-step of a small run, shape (n_iterations + 1, n_samples, n_components)."""
+    return np.array([history.posterior(t).responsibilities for t in range(history.n_iterations + 1)])
+
+
 def mix(responsibilities: ArrayLike, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The components' colours mixed as light, in the ratio of the responsibilities.
 

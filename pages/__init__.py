@@ -49,4 +49,16 @@ LESSONS = (
         "Gaussian mixtures",
         "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
     ),
+    Lesson(
+        "coins.py",
+        "Two coins",
+        "Other models",
+        "EM in five minutes with coins that nobody told apart, and the linkage data that EM was introduced with.",
+    ),
+    Lesson(
+        "factor_analysis.py",
+        "Factor analysis",
+        "Other models",
+        "Find the hidden line behind several measurements, and derive its EM with the numbers of the run.",
+    ),
 )

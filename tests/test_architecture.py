@@ -32,6 +32,7 @@ FLOORS = (
         "emcore.verdict",
         "emcore.worked",
         "emcore.factors",
+        "emcore.tosses",
     },
     {"emcore.figures"},
     {"emcore.export"},

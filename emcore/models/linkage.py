@@ -130,6 +130,12 @@ class Linkage:
         self.prepare(X)
         return LinkageParameters(float(rng.uniform(0.05, 0.95)))
 
+    def curve(self, X: ArrayLike, n_values: int = 400) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of p between 0 and 1, and the log-likelihood of each, both of shape (n_values,)."""
+        p = (np.arange(n_values) + 0.5) / n_values
+        values = [self.e_step(X, LinkageParameters(float(each))).objective for each in p]
+        return p, np.array(values)
+
     def from_share(self, X: ArrayLike, share: float) -> LinkagePosterior:
         """The posterior in which this share of the first cell belongs to its part of probability p/4."""
         counts = self.prepare(X)
