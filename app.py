@@ -4,13 +4,13 @@ from itertools import groupby
 
 import streamlit as st
 
-from pages import LESSONS
+from pages import HOME, LESSONS
 from pages.parts.opening import reload_if_first
 
 st.set_page_config(page_title="EM Lab", page_icon="🔔", layout="wide")
 menu = {
     group: [
-        st.Page(lesson.path, title=lesson.title, url_path=lesson.address, default=lesson is LESSONS[0])
+        st.Page(lesson.path, title=lesson.title, url_path=lesson.address, default=lesson.file == HOME)
         for lesson in lessons
     ]
     for group, lessons in groupby(LESSONS, key=lambda lesson: lesson.group)

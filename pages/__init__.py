@@ -19,12 +19,24 @@ class Lesson:
 
     @property
     def address(self) -> str:
-        """The last part of the page's URL; the first lesson is also at the root."""
+        """The last part of the page's URL; HOME is also at the root."""
         return self.file.removesuffix(".py").replace("_", "-")
 
 
-# The first one is the page at the root address.
+HOME = "playground.py"  # the page at the root address
 LESSONS = (
+    Lesson(
+        "guide.py",
+        "Guide",
+        "Start here",
+        "What EM is for in one picture, which lesson answers which question, and every model's EM in four phrases.",
+    ),
+    Lesson(
+        "coins.py",
+        "Two coins",
+        "Start here",
+        "EM in five minutes with coins that nobody told apart, and the linkage data that EM was introduced with.",
+    ),
     Lesson(
         "playground.py",
         "Playground",
@@ -50,15 +62,15 @@ LESSONS = (
         "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
     ),
     Lesson(
-        "coins.py",
-        "Two coins",
-        "Other models",
-        "EM in five minutes with coins that nobody told apart, and the linkage data that EM was introduced with.",
-    ),
-    Lesson(
         "factor_analysis.py",
         "Factor analysis",
         "Other models",
         "Find the hidden line behind several measurements, and derive its EM with the numbers of the run.",
+    ),
+    Lesson(
+        "hidden_markov.py",
+        "Hidden Markov models",
+        "Other models",
+        "Forward-backward on an ice-cream diary, a dishonest casino or your own sequence, with the most probable path.",
     ),
 )

@@ -1,0 +1,28 @@
+"""The guide: every lesson can be found from it, and its table is the models' own."""
+
+from __future__ import annotations
+
+from pages import HOME, LESSONS
+from pages.parts import guide
+from tests.test_lessons import opened, run, words
+
+
+def test_the_guide_leads_to_every_lesson_and_names_every_model():
+    app = opened()
+    app.switch_page("pages/lessons/guide.py")
+    run(app)
+    links = [element.proto.page for element in app.get("page_link")]
+    files = {lesson.file for lesson in LESSONS}
+    assert len(links) == len([file for _, file in guide.WISHES if file in files])
+    said = words(app)
+    for skeleton in guide.skeletons():
+        assert skeleton.title in said.replace("&#x27;", "'")
+
+
+def test_every_lesson_answers_a_wish():
+    assert {lesson.file for lesson in LESSONS} - {"guide.py"} <= {file for _, file in guide.WISHES}
+
+
+def test_the_playground_is_at_the_root():
+    assert HOME in {lesson.file for lesson in LESSONS}
+    assert opened().title[0].value == "Watch EM fit a Gaussian mixture"
