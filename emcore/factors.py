@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import subspace_angles
 
 from emcore.em import DegenerateFit, History
-from emcore.models import FactorAnalysisParameters, FactorAnalysisPosterior
+from emcore.models import FactorAnalysis, FactorAnalysisParameters, FactorAnalysisPosterior
 from emcore.models.factor_analysis import heywood
 from emcore.report import Words, listed, number, signed, significant
 from emcore.scene import ASPECTS, EQUAL_SCALE_RATIO, axis_range, ellipses, shown_rows, widened
@@ -23,6 +23,7 @@ from emcore.scene import ASPECTS, EQUAL_SCALE_RATIO, axis_range, ellipses, shown
 Array = NDArray[np.float64]
 
 MAX_POINTS: Final = 400
+FRAMES: Final = 60_000  # places that follow the run, over all positions: with many iterations those of fewer points
 MARKS: Final = (-2, -1, 0, 1, 2)  # where the hidden line is marked, in sds of the factor
 REACH: Final = 3.0  # how far it is drawn
 ELEVATION: Final = 20.0  # from how many degrees above three axes are seen
@@ -69,6 +70,14 @@ def view_of(X: Array, turn: float = 0.0) -> View:
     return View(X.mean(axis=0), np.array([right, up]) / np.where(sds > 0, sds, 1.0))
 
 
+def shown(history: History) -> NDArray[np.intp]:
+    """The rows of X that the pictures of a run show; every row is fitted."""
+    n_samples, n_features = history.prepared.X.shape
+    if n_features <= 3:
+        return shown_rows(n_samples, MAX_POINTS)
+    return shown_rows(n_samples, min(MAX_POINTS, max(1, FRAMES // (history.n_iterations + 2))))
+
+
 @dataclass(frozen=True, eq=False)
 class FactorScene:
     """A run on two or three variables, ready to be drawn; T is its number of iterations, P that of its positions.
@@ -78,14 +87,16 @@ class FactorScene:
     rows : ndarray of int, shape (n_shown,)
         The rows of X that are shown; every row is fitted.
     points : ndarray of shape (n_shown, 2)
+    followed : ndarray of int, shape (n_followed,)
+        Which of them `expected` is for: all, or with many iterations a fixed choice.
     lines : ndarray of shape (T + 1, n_line_points, 2)
         The hidden line, mean + loadings z for z from -REACH to REACH; for two factors a grid, with gaps (NaN).
     marks : ndarray of shape (T + 1, n_marks, 2)
         The places of z in MARKS on it; for two factors the mean alone.
     rings : ndarray of shape (T + 1, 2, n_ring_points, 2)
         The model of x at Mahalanobis distance 1 and 2; of three variables the outline of that ellipsoid.
-    expected : ndarray of shape (P, n_shown, 2)
-        mean + loadings E[z_n]: where on the line each point is expected to come from; NaN at the bare start.
+    expected : ndarray of shape (P, n_followed, 2)
+        mean + loadings E[z_n]: where on the line these points are expected to come from; NaN at the bare start.
     principal : ndarray of shape (n_line_points, 2)
         The same as `lines` for as many principal axes.
     truth : ndarray of shape (n_line_points, 2), or None
@@ -99,6 +110,7 @@ class FactorScene:
 
     rows: NDArray[np.intp]
     points: Array
+    followed: NDArray[np.intp]
     lines: Array
     marks: Array
     rings: Array
@@ -111,12 +123,10 @@ class FactorScene:
     edges: Array | None
 
 
-def factor_scene(
-    history: History, view: View, truth: FactorAnalysisParameters | None = None, max_points: int = MAX_POINTS
-) -> FactorScene:
+def factor_scene(history: History, view: View, truth: FactorAnalysisParameters | None = None) -> FactorScene:
     """What the picture of this run draws, as seen in `view`."""
     X: Array = history.prepared.X
-    rows = shown_rows(len(X), max_points)
+    rows = shown(history)
     thetas = history.parameters
     n_factors = history.model.n_factors
     means = np.array([view.flat(theta.mean) for theta in thetas])
@@ -124,10 +134,11 @@ def factor_scene(
     lines = np.array([_line(theta, view) for theta in thetas])
     z = np.array(MARKS, dtype=np.float64)[:, None] if n_factors == 1 else np.zeros((1, n_factors))
     marks = np.array([view.flat(theta.mean + z @ theta.loadings.T) for theta in thetas])
-    expected = np.full((history.n_positions, len(rows), 2), np.nan)
+    followed = shown_rows(len(rows), max(1, FRAMES // history.n_positions))
+    expected = np.full((history.n_positions, len(followed), 2), np.nan)
     for t, theta in enumerate(thetas):
         posterior = history.posterior(t)
-        scores = (X[rows] - theta.mean) @ posterior.regression.T
+        scores = (X[rows[followed]] - theta.mean) @ posterior.regression.T
         for position in (2 * t + 1, 2 * t + 2):
             if position < history.n_positions:
                 now = thetas[position // 2]
@@ -137,6 +148,7 @@ def factor_scene(
     return FactorScene(
         rows,
         points,
+        followed,
         lines,
         marks,
         ellipses(means, covariances),
@@ -175,6 +187,39 @@ def chosen_point(history: History, row: int, view: View) -> tuple[Array, Array]:
     return joins, spans
 
 
+def score_places(history: History, row: int) -> tuple[NDArray[np.intp], Array, Array]:
+    """What each posterior says of the factors themselves: frame 0 is the bare start, all NaN, frame t + 1 is q_t.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_shown,)
+        The rows of X that are shown: fewer with many iterations.
+    scores : ndarray of shape (n_iterations + 2, n_shown, 2)
+        E[z] of the first two factors; a single one has a height beside it, so that points stand apart.
+    spans : ndarray of shape (n_iterations + 2, n_span_points, 2)
+        1 sd around that of point `row`.
+    """
+    X: Array = history.prepared.X
+    n_frames = history.n_iterations + 2
+    rows = shown(history)
+    two = history.model.n_factors > 1
+    heights = np.sin(2.4 * np.arange(len(X)))
+    unit = np.column_stack([np.cos(RING), np.sin(RING)]) if two else np.array([[-1.0], [1.0]])
+    scores = np.full((n_frames, len(rows), 2), np.nan)
+    spans = np.full((n_frames, len(unit), 2), np.nan)
+    for t in range(history.n_iterations + 1):
+        posterior = history.posterior(t)
+        means = posterior.means
+        if two:
+            scores[t + 1] = means[rows, :2]
+            spans[t + 1] = means[row, :2] + unit @ np.linalg.cholesky(posterior.covariance[:2, :2]).T
+        else:
+            scores[t + 1] = np.column_stack([means[rows, 0], heights[rows]])
+            spans[t + 1, :, 0] = means[row, 0] + unit[:, 0] * posterior.sds[0]
+            spans[t + 1, :, 1] = heights[row]
+    return rows, scores, spans
+
+
 def _line(theta: FactorAnalysisParameters, view: View) -> Array:
     """The hidden line or the hidden plane as a grid, on the screen."""
     if theta.n_factors == 1:
@@ -191,9 +236,15 @@ def _frame(X: Array, view: View) -> tuple[tuple[float, float], tuple[float, floa
     """What the axes cover, whatever the run and the turn; whether they have one scale; three axes' ends."""
     if view.turned:
         sds = X.std(axis=0)
-        reach = 1.08 * float(np.linalg.norm((X - view.centre) / np.where(sds > 0, sds, 1.0), axis=1).max())
-        edges = 0.8 * reach * (view.axes * np.where(sds > 0, sds, 1.0)).T
-        return (-1.3 * reach, 1.3 * reach), (-reach, reach), True, edges
+        sds = np.where(sds > 0, sds, 1.0)
+        points = (X - view.centre) / sds
+        around = np.hypot(points[:, 0], points[:, 1])
+        above = np.radians(ELEVATION)
+        across = 1.05 * float(around.max())  # no turn takes a point further
+        upwards = 1.05 * float((np.abs(points[:, 2]) * np.cos(above) + around * np.sin(above)).max())
+        reach = max(across, upwards)
+        edges = 0.85 * reach * (view.axes * sds).T
+        return (-1.15 * reach, 1.15 * reach), (-reach, reach), True, edges
     x_range, y_range = (axis_range(X[:, j], None) for j in range(2))
     ratio = (x_range[1] - x_range[0]) / (y_range[1] - y_range[0])
     equal_scale = 1 / EQUAL_SCALE_RATIO <= ratio <= EQUAL_SCALE_RATIO
@@ -201,6 +252,37 @@ def _frame(X: Array, view: View) -> tuple[tuple[float, float], tuple[float, floa
         x_range = widened(x_range, max(1.0, ASPECTS[0] / ratio))
         y_range = widened(y_range, max(1.0, ratio / ASPECTS[1]))
     return x_range, y_range, equal_scale, None
+
+
+# ---- Where a run begins -----------------------------------------------------------------------------------
+
+BEGINNINGS: Final = {
+    "random": "Random loadings",
+    "axes": "Principal axes",
+    "across": "Across: the last axes",
+}
+
+
+def beginning(name: str, model: FactorAnalysis, X: Array) -> FactorAnalysisParameters | None:
+    """The start of this name; None for "random", which is the model's own.
+
+    "axes" is the closed form of probabilistic PCA; "across" has its loadings along the axes of the least variance,
+    which for equal noise is a place where EM stands still without a maximum.
+
+    Raises
+    ------
+    DegenerateFit
+        The points leave no noise beside the factors.
+    """
+    if name == "random":
+        return None
+    if name == "axes":
+        closed = model.principal_axes(X)
+        return FactorAnalysisParameters(closed.mean, closed.loadings, closed.noise_variances, model.equal_noise)
+    prepared = model.prepare(X)
+    values, vectors = np.linalg.eigh(prepared.covariance)
+    least = vectors[:, : model.n_factors] * np.sqrt(np.maximum(values[: model.n_factors], 1e-6 * values[-1]))
+    return model.from_loadings(prepared, least)
 
 
 # ---- Loadings ---------------------------------------------------------------------------------------------
@@ -262,6 +344,8 @@ class Derivation:
         x_n - mean of the chosen point.
     weights : ndarray of shape (n_features, n_factors)
         noise_variances^-1 loadings: what a unit of each variable says of each factor.
+    votes : ndarray of shape (n_features, n_factors)
+        What the chosen point's variables say: weight times x_n - mean.
     covariance : ndarray of shape (n_factors, n_factors)
         Cov[z | x] = (I + loadings' noise_variances^-1 loadings)^-1, the same for all points.
     score : ndarray of shape (n_factors,)
@@ -272,7 +356,10 @@ class Derivation:
         Covariance of (z, x).
     cross_moments, second_moments : ndarray
         The sums over all points that the M-step needs.
-    sample_covariance : ndarray of shape (n_features, n_features)
+    variances : ndarray of shape (n_features,)
+        Of the data about their average, divisor n_samples.
+    explained : ndarray of shape (n_features,)
+        The part of them that the new loadings explain: new noise is what is left; NaN where there are none.
     forgetful : ndarray of shape (n_features, n_factors)
         What the loadings would be if the covariance in E[zz'] were forgotten; NaN where they cannot be computed.
     forgetful_noise : ndarray of shape (n_features,)
@@ -284,15 +371,34 @@ class Derivation:
     after: FactorAnalysisParameters | None
     centred: Array
     weights: Array
+    votes: Array
     covariance: Array
     score: Array
     second: Array
     joint: Array
     cross_moments: Array
     second_moments: Array
-    sample_covariance: Array
+    variances: Array
+    explained: Array
     forgetful: Array
     forgetful_noise: Array
+
+    @property
+    def precision(self) -> Array:
+        """I + loadings' noise_variances^-1 loadings, the inverse of `covariance`, shape (n_factors, n_factors)."""
+        precision: Array = np.eye(len(self.score)) + self.theta.loadings.T @ self.weights
+        return precision
+
+    @property
+    def vote_sum(self) -> Array:
+        """The votes of all variables together, shape (n_factors,)."""
+        total: Array = self.votes.sum(axis=0)
+        return total
+
+    @property
+    def left_over(self) -> Array:
+        """Variance that the new loadings do not explain, shape (n_features,)."""
+        return self.variances - self.explained
 
 
 def derivation(history: History, position: int, row: int) -> Derivation:
@@ -304,6 +410,7 @@ def derivation(history: History, position: int, row: int) -> Derivation:
     after: FactorAnalysisParameters | None = None
     with contextlib.suppress(DegenerateFit):
         after = history.parameters[t + 1] if t < history.n_iterations else history.model.m_step(X, posterior)
+    weights, centred = theta.loadings / theta.noise_variances[:, None], X.X[row] - theta.mean
     score = posterior.means[row]
     maker = np.vstack([np.eye(theta.n_factors), theta.loadings])
     joint = maker @ maker.T
@@ -318,15 +425,19 @@ def derivation(history: History, position: int, row: int) -> Derivation:
         t,
         theta,
         after,
-        X.X[row] - theta.mean,
-        theta.loadings / theta.noise_variances[:, None],
+        centred,
+        weights,
+        weights * centred[:, None],
         posterior.covariance,
         score,
         posterior.covariance + np.outer(score, score),
         joint,
         posterior.cross_moments,
         posterior.second_moments,
-        X.covariance,
+        np.diag(X.covariance),
+        np.full(len(centred), np.nan)
+        if after is None
+        else (after.loadings * posterior.cross_moments).sum(axis=1) / len(X),
         forgetful,
         forgetful_noise,
     )
@@ -342,6 +453,34 @@ def principal(history: History) -> FactorAnalysisParameters:
     n_factors = history.model.n_factors
     loadings = vectors[:, ::-1][:, :n_factors] * np.sqrt(np.maximum(values[::-1][:n_factors], 0.0))
     return FactorAnalysisParameters(X.mean, loadings, np.ones(X.n_features))
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What a turn of the factors does to the fit: nothing.
+
+    Attributes
+    ----------
+    before, after : FactorAnalysisParameters
+    objective, turned_objective : float
+        The log-likelihood of each, computed anew.
+    change : float
+        The largest change of a number in the covariance of x.
+    """
+
+    before: FactorAnalysisParameters
+    after: FactorAnalysisParameters
+    objective: float
+    turned_objective: float
+    change: float
+
+
+def turned_at(history: History, position: int, degrees: float) -> Turned:
+    """The parameters at a position, and the same with their factors turned."""
+    before: FactorAnalysisParameters = history.parameters[position // 2]
+    after = turned(before, degrees)
+    here, there = (float(history.model.e_step(history.prepared, theta).objective) for theta in (before, after))
+    return Turned(before, after, here, there, float(np.abs(after.covariance - before.covariance).max()))
 
 
 @dataclass(frozen=True)
@@ -414,9 +553,9 @@ def _farthest_move(history: History, axes: tuple[str, ...], iteration: int) -> s
 
 
 def decimals(theta: FactorAnalysisParameters) -> int:
-    """How many decimals show about a hundredth of the smallest sd of a variable."""
+    """How many decimals show a thousandth of the smallest sd of a variable."""
     smallest = float(np.sqrt(np.diag(theta.covariance)).min())
-    return int(np.clip(2 - np.floor(np.log10(smallest)) - (smallest >= 1), 1, 8))
+    return int(np.clip(2 - np.floor(np.log10(smallest)), 0, 8))
 
 
 def remarks(history: History, axes: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,7 @@ from emcore.em import DegenerateFit
 from emcore.models.gaussian_kernel import prepare
 from emcore.models.gaussian_mixture import SMALLEST_CORRELATION_EIGENVALUE, axis_names
 from emcore.models.mixture import frozen_array, whole_number
+from emcore.models.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
@@ -239,6 +241,14 @@ class FactorAnalysis:
 
     n_factors: int
     equal_noise: bool = False
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Factor analysis",
+        observed="several variables of each point",
+        hidden="a few factors of each point, which move all its variables together",
+        e_step="for each point the mean and the covariance of its factors (a normal distribution)",
+        m_step="the regression of each variable on the factors, with E[zz'] in place of squares of known factors",
+        source="Rubin & Thayer 1982",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_factors, "n_factors")

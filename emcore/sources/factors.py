@@ -62,6 +62,10 @@ class Example:
         What to draw them from.
     n_factors, equal_noise
         The model that suits them.
+    start_seed : int
+        A random start that ends with loadings above 0, so that more of the factor means more of the variables.
+    point : int
+        A point worth a look, counted from 1.
     """
 
     title: str
@@ -71,6 +75,8 @@ class Example:
     truth: FactorAnalysisParameters | None = None
     n_factors: int = 1
     equal_noise: bool = False
+    start_seed: int = 1
+    point: int = 42
 
     @property
     def random(self) -> bool:
@@ -96,6 +102,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
             axes=("Examiner A", "Examiner B", "Examiner C"),
             n_samples=300,
             truth=_drawn_from([62, 58, 55], [[8], [7], [3]], [4, 4, 12]),
+            point=48,
         ),
         "six-tests": Example(
             title="Six tests, two abilities",
@@ -109,12 +116,14 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
                 [5, 6, 8, 7, 5, 8],
             ),
             n_factors=2,
+            point=123,
         ),
         "irises": Example(
             title="Irises: a Heywood case",
             caption="150 irises, four lengths of each in cm (Fisher 1936, measured by Anderson). Three species: one "
             "normal distribution is a rough picture of them.",
             axes=("Sepal length", "Sepal width", "Petal length", "Petal width"),
+            point=132,
         ),
     }
 )
