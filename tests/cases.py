@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from scipy.stats import binom, multinomial, multivariate_normal
+from scipy.stats import bernoulli, binom, dirichlet, multinomial, multivariate_normal, multivariate_t, poisson
 
 from emcore.models import (
+    BernoulliMixture,
+    BernoulliMixtureParameters,
     BinomialMixture,
     BinomialMixtureParameters,
     CategoricalHiddenMarkov,
@@ -27,6 +29,12 @@ from emcore.models import (
     KMeansParameters,
     Linkage,
     LinkageParameters,
+    MultinomialMixture,
+    MultinomialMixtureParameters,
+    PoissonMixture,
+    PoissonMixtureParameters,
+    StudentT,
+    StudentTParameters,
 )
 
 
@@ -204,6 +212,63 @@ def _linkage_case() -> Case:
     return Case("linkage", Linkage(), X, LinkageParameters(0.1), first_principles)
 
 
+def bernoulli_log_likelihood(X: NDArray[np.float64], parameters: BernoulliMixtureParameters) -> float:
+    """sum_n log sum_k w_k prod_j Bernoulli(x_nj | p_kj), by scipy's probabilities."""
+    chances = bernoulli.pmf(X[:, None, :], parameters.success_probabilities).prod(axis=2)
+    return float(np.log(chances @ parameters.weights).sum())
+
+
+def _bernoulli_case(n_components: int) -> Case:
+    rng = np.random.default_rng(9)
+    chances = rng.uniform(0.1, 0.9, (3, 6))
+    X = (rng.random((70, 6)) < chances[rng.integers(3, size=70)]).astype(float)
+    model = BernoulliMixture(n_components)
+    return Case(f"bernoulli k={n_components}", model, X, model.initialize(X, rng), bernoulli_log_likelihood)
+
+
+def _multinomial_case(n_components: int, pseudo_count: float) -> Case:
+    rng = np.random.default_rng(10)
+    words = rng.dirichlet(np.full(5, 0.7), 3)
+    lengths, subjects = rng.integers(3, 25, 40), rng.integers(3, size=40)
+    X = np.array([rng.multinomial(n, words[k]) for n, k in zip(lengths, subjects, strict=True)], dtype=float)
+    model = MultinomialMixture(n_components, pseudo_count)
+
+    def first_principles(X: NDArray[np.float64], parameters: MultinomialMixtureParameters) -> float:
+        chances = np.array([[multinomial.pmf(row, row.sum(), p) for p in parameters.probabilities] for row in X])
+        prior = [
+            dirichlet.logpdf(p, np.full(5, 1 + pseudo_count)) if pseudo_count else 0 for p in parameters.probabilities
+        ]
+        return float(np.log(chances @ parameters.weights).sum() + sum(prior))
+
+    name = f"multinomial k={n_components} pseudo-count {pseudo_count:g}"
+    return Case(name, model, X, model.initialize(X, rng), first_principles)
+
+
+def poisson_log_likelihood(X: NDArray[np.float64], parameters: PoissonMixtureParameters) -> float:
+    """sum_n log sum_k w_k Poisson(x_n | rate_k), by scipy's probabilities."""
+    return float(np.log(poisson.pmf(X[:, None], parameters.rates) @ parameters.weights).sum())
+
+
+def _poisson_case(n_components: int) -> Case:
+    rng = np.random.default_rng(11)
+    X = rng.poisson(rng.choice([1.0, 4.0, 12.0], 80)).astype(float)
+    model = PoissonMixture(n_components)
+    return Case(f"poisson k={n_components}", model, X, model.initialize(X, rng), poisson_log_likelihood)
+
+
+def _student_t_case(n_features: int, degrees_of_freedom: float, expanded: bool) -> Case:
+    rng = np.random.default_rng(12)
+    X = rng.standard_t(2, (50, n_features)) @ (np.eye(n_features) + 0.3) + 3
+    model = StudentT(degrees_of_freedom, expanded)
+
+    def first_principles(X: NDArray[np.float64], parameters: StudentTParameters) -> float:
+        scale = parameters.scale / parameters.precision_scale
+        return float(multivariate_t(parameters.mean, scale, degrees_of_freedom).logpdf(X).sum())
+
+    name = f"student t {n_features}d nu={degrees_of_freedom:g}" + (" expanded" if expanded else "")
+    return Case(name, model, X, model.initialize(X, rng), first_principles)
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -229,4 +294,13 @@ CASES = [
     _binomial_case(3, "free"),
     _binomial_case(2, "equal"),
     _linkage_case(),
+    _bernoulli_case(1),
+    _bernoulli_case(3),
+    _multinomial_case(3, 0.0),
+    _multinomial_case(2, 0.5),
+    _poisson_case(1),
+    _poisson_case(3),
+    _student_t_case(1, 1.0, False),
+    _student_t_case(2, 4.0, False),
+    _student_t_case(2, 4.0, True),
 ]
