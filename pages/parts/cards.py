@@ -71,17 +71,17 @@ LEGENDS = {
 }
 
 
-def tex(value: float) -> str:
-    """A number in a formula, to four significant digits."""
+def tex(value: float, digits: int = 4) -> str:
+    """A number in a formula, to so many significant digits."""
     if not np.isfinite(value):
         return r"\text{undefined}"
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     return mantissa + (rf"\times 10^{{{int(exponent)}}}" if exponent else "")
 
 
-def shown(value: float) -> str:
+def shown(value: float, digits: int = 4) -> str:
     """The same number in a table."""
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     power = f" × 10<sup>{int(exponent)}</sup>" if exponent else ""
     return mantissa.replace("-", report.MINUS) + power.replace("-", report.MINUS)
 
