@@ -33,6 +33,7 @@ FLOORS = (
         "emcore.worked",
         "emcore.factors",
         "emcore.tosses",
+        "emcore.chains",
     },
     {"emcore.figures"},
     {"emcore.export"},

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ from emcore.models.gaussian_mixture import (
     mean_log_densities,
 )
 from emcore.models.mixture import frozen_array, whole_number
+from emcore.models.skeleton import Skeleton
 
 # In coordinates a probability of 0 has a place, too: this far below 1, and from there back it is 0 again.
 NEARLY_ZERO = 1e-300
@@ -69,7 +70,8 @@ class ChainParameters:
         return len(self.initial)
 
     def _chain_columns(self) -> dict[str, NDArray[np.float64]]:
-        return {"initial": self.initial} | {f"to {k + 1}": self.transitions[:, k] for k in range(self.n_components)}
+        columns = {"initial probability of state": self.initial}
+        return columns | {f"transition to {k + 1} from state": column for k, column in enumerate(self.transitions.T)}
 
     def _chain_vector(self) -> NDArray[np.float64]:
         return np.concatenate([_log_ratios(self.initial), _log_ratios(self.transitions)])
@@ -301,7 +303,7 @@ class GaussianHiddenMarkovParameters(ChainParameters):
         return self.gaussians.sds
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """The parameters as people read them: name -> one value a state ("initial", "to 1", "mean", "sd", ...)."""
+        """The parameters as people read them: name -> one value a state ("transition to 1 from state", "mean", ...)."""
         gaussians = self.gaussians.columns()
         del gaussians["weight"]
         return self._chain_columns() | gaussians
@@ -368,6 +370,16 @@ class GaussianHiddenMarkov:
     n_components: int
     covariance_type: CovarianceType = "full"
     lengths: tuple[int, ...] = ()
+
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Hidden Markov model, measurements",
+        observed="a sequence of measurements, one a step",
+        hidden="the state of every step, which depends on the state before it",
+        e_step="for each step the probability of each state, given the whole sequence; the same for each pair of steps",
+        m_step="transitions: expected counts of pairs, divided by their sum; a mean and a covariance for each state, "
+        "weighted by its probabilities",
+        source="Baum, Petrie, Soules & Weiss 1970; Bishop 2006, section 13.2",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")
@@ -487,11 +499,12 @@ class CategoricalHiddenMarkovParameters(ChainParameters):
         return int(self.probabilities.shape[1])
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """The parameters as people read them: name -> one value a state ("initial", "to 1", "probability 1", ...).
+        """The parameters as people read them: name -> one value a state ("probability of symbol 1 in state", ...).
 
         Symbols are numbered from 1 there.
         """
-        return self._chain_columns() | {f"probability {m + 1}": self.probabilities[:, m] for m in range(self.n_symbols)}
+        shares = {f"probability of symbol {m + 1} in state": column for m, column in enumerate(self.probabilities.T)}
+        return self._chain_columns() | shares
 
     def to_vector(self) -> NDArray[np.float64]:
         """Log-ratios of initial, of transitions and of probabilities."""
@@ -555,6 +568,15 @@ class CategoricalHiddenMarkov:
     n_components: int
     n_symbols: int
     lengths: tuple[int, ...] = ()
+
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Hidden Markov model, symbols",
+        observed="a sequence of symbols, one a step",
+        hidden="the state of every step, which depends on the state before it",
+        e_step="for each step the probability of each state, given the whole sequence; the same for each pair of steps",
+        m_step="expected counts, divided by their sums: pairs for the transitions, symbols for what each state shows",
+        source="Baum, Petrie, Soules & Weiss 1970; Bishop 2006, section 13.2",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")
