@@ -27,6 +27,8 @@ from emcore.models import (
     KMeansParameters,
     Linkage,
     LinkageParameters,
+    MissingNormal,
+    MissingNormalParameters,
 )
 
 
@@ -204,6 +206,29 @@ def _linkage_case() -> Case:
     return Case("linkage", Linkage(), X, LinkageParameters(0.1), first_principles)
 
 
+def missing_normal_log_likelihood(X: NDArray[np.float64], parameters: MissingNormalParameters) -> float:
+    """Row by row the normal density of what was seen, by scipy: the mean and covariance of these columns alone."""
+    total = 0.0
+    for row in X:
+        seen = ~np.isnan(row)
+        if seen.any():
+            density = multivariate_normal(parameters.mean[seen], parameters.covariance[np.ix_(seen, seen)])
+            total += float(density.logpdf(row[seen]))
+    return total
+
+
+def _missing_normal_case(n_features: int, share: float, known_mean: tuple[float, ...] | None = None) -> Case:
+    """Correlated columns, values taken away at random, and a row in which nothing was seen."""
+    rng = np.random.default_rng(9)
+    X = 1 + rng.normal(size=(50, n_features)) @ rng.normal(size=(n_features, n_features))
+    X[rng.random(X.shape) < share] = np.nan
+    X[7] = np.nan
+    model = MissingNormal(known_mean)
+    known = "" if known_mean is None else " known mean"
+    name = f"missing normal {n_features}d {share:g} missing{known}"
+    return Case(name, model, X, model.initialize(X, rng), missing_normal_log_likelihood)
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -229,4 +254,7 @@ CASES = [
     _binomial_case(3, "free"),
     _binomial_case(2, "equal"),
     _linkage_case(),
+    _missing_normal_case(2, 0.3),
+    _missing_normal_case(2, 0.5, (0.5, 1.5)),
+    _missing_normal_case(4, 0.25),
 ]

@@ -13,6 +13,7 @@ from emcore.models.hidden_markov import (
 )
 from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
 from emcore.models.linkage import Linkage, LinkageParameters, LinkagePosterior
+from emcore.models.missing_normal import MissingNormal, MissingNormalParameters, MissingNormalPosterior
 from emcore.models.mixture import MixturePosterior
 
 __all__ = [
@@ -35,6 +36,9 @@ __all__ = [
     "Linkage",
     "LinkageParameters",
     "LinkagePosterior",
+    "MissingNormal",
+    "MissingNormalParameters",
+    "MissingNormalPosterior",
     "MixturePosterior",
     "viterbi",
 ]
