@@ -156,7 +156,7 @@ def hidden_figure(
             {
                 "text": _marks(),
                 "textposition": "bottom right",
-                "textfont": {"size": look.font_size, "color": FACTOR[0], "weight": 700},
+                "textfont": {"size": look.font_size, "weight": 700},
             }
             if one
             else {}

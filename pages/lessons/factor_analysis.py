@@ -23,14 +23,18 @@ values = visit.values
 with st.sidebar:
     st.subheader("Data")
     name = controls.example("variables", parts.TITLES, "Choosing one also sets the model up for it.")
-    controls.data_seed(EXAMPLES[name].random)
-    source = FactorSource(name, values["data-seed"] if EXAMPLES[name].random else 0)
-    st.subheader("Model")
-    parts.model_choices()
-    controls.model_run(random=values["begin"] == "random")
+    if name == "own":
+        source = parts.upload(visit)
+    else:
+        controls.data_seed(EXAMPLES[name].random)
+        source = FactorSource(name, values["data-seed"] if EXAMPLES[name].random else 0)
     dataset = Experiment(source, FactorAnalysis(1), OWN).dataset()
-    parts.view_choices(visit, dataset)
+    st.subheader("Model")
+    parts.model_choices(len(dataset.axes))
+    controls.model_run(random=values["begin"] == "random")
+    parts.view_choices(dataset)
 
+st.html(parts.CSS)
 story.opening(
     visit,
     "Factor analysis",
@@ -52,7 +56,7 @@ if section == "fit":
     story.told(parts.PICTURE, FactorAnalysis.skeleton)
 row = parts.choose_point(len(dataset.X), section == "derivation")
 if section == "rotation":
-    controls.widget("rotation", st.slider, "Turn the factors (degrees)", 0, 180, step=5)
+    controls.widget("rotation", st.slider, "Turn the factors (degrees)", 0, 180, step=5, persist_state="page")
 controls.end(visit)
 
 

@@ -10,24 +10,28 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emcore import factors, report
+from emcore.datasets import MAX_SAMPLES, Dataset
 from emcore.em import History
-from emcore.experiment import Experiment
+from emcore.experiment import Experiment, OwnData, Source
 from emcore.factors import BEGINNINGS, Derivation
 from emcore.figures.factor_analysis import turned_figure
 from emcore.figures.style import Look
 from emcore.models import FactorAnalysisParameters
 from emcore.report import number, signed
-from emcore.sources.factors import EXAMPLES, FactorData
-from pages.parts import cards, controls, outcome, story
+from emcore.sources.factors import EXAMPLES, Example, FactorData, FactorSource
+from pages.parts import cards, controls, csv_table, outcome, story
 from pages.parts import settings as choices
 from pages.parts.cards import shown, tex
 from pages.parts.controls import Session, put
 from pages.parts.player import PlayerReport
 from pages.parts.settings import Values
 from pages.parts.story import Node
+from pages.parts.text import plain
 
 MOST_FACTORS = 3
-TITLES = {name: example.title for name, example in EXAMPLES.items()}
+MOST_COLUMNS = 12
+TITLES = {name: example.title for name, example in EXAMPLES.items()} | {"own": "My own file"}
+INSTEAD = "two-examiners"  # of a file that is not here
 NOISES = {"own": "Each variable its own", "equal": "Equal: probabilistic PCA"}
 SECTIONS = {"fit": "The fit", "derivation": "The derivation", "rotation": "Rotation", "pca": "Beside PCA"}
 LARGEST_MATRIX = 5
@@ -36,6 +40,8 @@ CSS = """
 .st-key-factor-formulas .katex { font-size: 1.03em; }
 .st-key-factor-formulas .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px; margin: 0.3rem 0; }
 .st-key-factor-formulas h4 { padding: 0.2rem 0; font-size: 1.1rem; }
+.st-key-factor-tables .em-table th { white-space: normal; vertical-align: bottom; }
+@media (max-width: 1200px) { .st-key-factor-tables [data-testid="stColumn"] { min-width: 100%; } }
 @media (max-width: 480px) {
   .st-key-factor-formulas .em-table :is(td, th) { padding-inline: 0.25rem; font-size: 0.85rem; }
   .st-key-section button { padding-inline: 0.35rem; }
@@ -47,49 +53,55 @@ CSS = """
 # ---- Choices ----------------------------------------------------------------------------------------------
 
 
+def example_of(name: str) -> Example:
+    """The example of this name; another stands in for a file."""
+    return EXAMPLES.get(name, EXAMPLES[INSTEAD])
+
+
 def _set_up(values: Values) -> Values:
-    example = EXAMPLES[values["variables"]]
+    own, example = values["variables"] == "own", example_of(values["variables"])
     return {
-        "factors": example.n_factors,
-        "noise": "equal" if example.equal_noise else "own",
+        "factors": 1 if own else example.n_factors,
+        "noise": "equal" if example.equal_noise and not own else "own",
         "start-seed": example.start_seed,
-        "point": example.point,
+        "point": 1 if own else example.point,
         "max-iter": 300,
     }
 
 
 def _misfits(values: Values) -> dict[str, str]:
-    most = most_factors(values["variables"])
-    if values["factors"] > most:
-        p = len(EXAMPLES[values["variables"]].axes)
+    example = example_of(values["variables"])
+    most = most_factors(len(example.axes))
+    if values["variables"] != "own" and values["factors"] > most:
+        p = len(example.axes)
         return {"factors": f"factors: {p} variables can have at most {most} of them, got {values['factors']}."}
     return {}
 
 
 def _idle(values: Values) -> frozenset[str]:
-    example = EXAMPLES[values["variables"]]
+    example, own = example_of(values["variables"]), values["variables"] == "own"
     return frozenset(
-        (set() if example.random else {"data-seed"})
-        | (set() if len(example.axes) == 3 else {"turn"})
+        (set() if example.random and not own else {"data-seed"})
+        | (set() if len(example.axes) == 3 or own else {"turn"})
         | (set() if values["section"] == "rotation" else {"rotation"})
         | (set() if values["begin"] == "random" else {"start-seed"})
     )
 
 
-def most_factors(name: str) -> int:
-    """How many factors an example can have here."""
-    return min(len(EXAMPLES[name].axes) - 1, MOST_FACTORS)
+def most_factors(n_features: int) -> int:
+    """How many factors so many variables can have here."""
+    return min(n_features - 1, MOST_FACTORS)
 
 
 OFFER = choices.ModelOffer(
     own={
-        "variables": choices.one_of(EXAMPLES),
+        "variables": choices.one_of(TITLES),
         "data-seed": choices.whole(0, choices.MAX_SEED),
         "factors": choices.whole(1, MOST_FACTORS),
         "noise": choices.one_of(NOISES),
         "begin": choices.one_of(BEGINNINGS),
         "section": choices.one_of(SECTIONS),
-        "point": choices.whole(1, max(example.n_samples or 150 for example in EXAMPLES.values())),
+        "point": choices.whole(1, MAX_SAMPLES),
         "turn": choices.whole(0, 359),
         "rotation": choices.whole(0, 180),
         "springs": choices.flag(),
@@ -116,7 +128,7 @@ PICTURE = story.picture(
             "→",
             Node("x", "variables", "observed"),
             "←",
-            Node("W, μ, Ψ", "loadings, mean, noise", "parameter"),
+            Node("W,\N{NO-BREAK SPACE}μ,\N{NO-BREAK SPACE}Ψ", "loadings, mean, noise", "parameter"),
         ]
     ],
     "A point's factors z are drawn from a standard normal distribution and are hidden; its variables x are the mean "
@@ -125,10 +137,54 @@ PICTURE = story.picture(
 )
 
 
-def model_choices() -> None:
+def upload(visit: Session) -> Source:
+    """The visitor's file, or what stands in for it; what is wrong with a file is said, and the page keeps its data."""
+    brought = st.file_uploader(
+        f"CSV file, at most {csv_table.MAX_BYTES // 2**20} MB",
+        type=["csv", "tsv", "txt"],
+        max_upload_size=controls.MAX_UPLOAD,
+        key="factors file",
+        help=f"2 to {MOST_COLUMNS} columns of numbers; a header is welcome. At most {csv_table.MAX_ROWS:,} rows. The "
+        "file stays in this session and is not stored.",
+    )
+    if brought is not None:
+        try:
+            visit.own = _read(visit, brought.file_id, brought.name, brought.getvalue())
+        except ValueError as error:
+            st.error(f"{plain(str(error))} The page keeps showing what it had.")
+    if visit.own is None:
+        st.info("Choose a CSV file. Until then the page shows an example.")
+        return FactorSource(INSTEAD)
+    st.caption(f"On show: {plain(visit.own.name)}, {plain(', '.join(visit.own.columns))}.")
+    return visit.own
+
+
+def _read(visit: Session, file_id: str, name: str, content: bytes) -> OwnData:
+    """The chosen columns of a file; ValueError if it cannot be used."""
+    if visit.table is None or visit.table[0] != file_id:
+        visit.table = file_id, csv_table.read_csv(content)
+    table = visit.table[1]
+    names = st.multiselect(
+        f"Columns, 2 to {MOST_COLUMNS}",
+        list(table.columns),
+        default=list(table.numeric_columns[:MOST_COLUMNS]),
+        max_selections=MOST_COLUMNS,
+        key=f"columns of {file_id}",
+    )
+    if len(names) < 2:
+        raise ValueError("Choose at least two columns of numbers.")
+    selection = csv_table.select(table, names, MOST_COLUMNS)
+    if len(selection.X) < 2:
+        raise ValueError("At least two rows must have a number in each of these columns.")
+    left_out = f", {selection.n_skipped_rows:,} left out: a number is missing" if selection.n_skipped_rows else ""
+    st.caption(f"{len(selection.X):,} rows used{left_out}.")
+    return OwnData.of(name[:120], tuple(names), selection.X)
+
+
+def model_choices(n_features: int) -> None:
     """How many factors, what noise, and where the loadings begin."""
     values = controls.session().values
-    most = most_factors(values["variables"])
+    most = most_factors(n_features)
     if values["factors"] > most:
         put(factors=most)
     controls.widget(
@@ -161,15 +217,18 @@ def model_choices() -> None:
     )
 
 
-def view_choices(visit: Session, dataset: FactorData) -> None:
-    """What the picture shows besides."""
-    if len(dataset.axes) <= 3:
-        controls.widget(
-            "springs",
-            st.toggle,
-            "Springs",
-            help="A thin line from every point to the place on the hidden line where it is expected to come from.",
-        )
+def view_choices(dataset: Dataset | FactorData) -> None:
+    """What the picture shows besides. Always the same widgets: one that comes and goes would lose its value."""
+    n_features = len(dataset.axes)
+    controls.widget(
+        "springs",
+        st.toggle,
+        "Springs",
+        disabled=n_features > 3,
+        help="A thin line from every point to the place on the hidden line where it is expected to come from."
+        if n_features <= 3
+        else "For two or three variables: with more the picture shows the loadings.",
+    )
     controls.widget(
         "truth",
         st.toggle,
@@ -179,8 +238,15 @@ def view_choices(visit: Session, dataset: FactorData) -> None:
         if dataset.truth is not None
         else "Nobody knows the truth of these data, or whether they have one.",
     )
-    if len(dataset.axes) == 3:
-        controls.widget("turn", st.slider, "Seen from (degrees)", 0, 359, step=5)
+    controls.widget(
+        "turn",
+        st.slider,
+        "Seen from (degrees)",
+        0,
+        359,
+        disabled=n_features != 3,
+        help="Turns a picture of three variables.",
+    )
 
 
 def choose_point(n_samples: int, by_number: bool) -> int:
@@ -197,6 +263,7 @@ def choose_point(n_samples: int, by_number: bool) -> int:
             n_samples,
             step=1,
             width=180,
+            persist_state="page",
             help="A click on a point of the picture chooses it too.",
         )
     return int(values["point"]) - 1
@@ -219,9 +286,9 @@ def question(experiment: Experiment, name: str) -> None:
     def essays() -> tuple[int, str]:
         sds = [float(history.posterior(t).sds[0]) for t in (0, history.n_iterations)]
         return 0, (
-            "What is left open does not depend on the marks: Cov[z | x] is made of the loadings and the noise alone. "
-            f"It is the same piece of the line for every point, {number(sds[0])} sd of z at the start and "
-            f"{number(sds[1])} at the end. Only its place, E[z], follows the marks."
+            "What is left open does not depend on the variables: Cov[z | x] is made of the loadings and the noise "
+            f"alone. It is the same piece of the line for every point, {number(sds[0])} sd of z at the start and "
+            f"{number(sds[1])} at the end. Only its place, E[z], follows the variables."
         )
 
     def erratic() -> tuple[int, str]:
@@ -251,8 +318,8 @@ def question(experiment: Experiment, name: str) -> None:
 
     asked = {
         "two-examiners": (
-            "The E-step says how good each essay may be, as a piece of the hidden line. Is the piece longer for some "
-            "essays than for others?",
+            "The E-step says of each point which z may have made it, as a piece of the hidden line. Is the piece "
+            "longer for some points than for others?",
             ("No, the same for all", "Longer far from the line", "Longer near the middle"),
             essays,
         ),
@@ -272,22 +339,22 @@ def question(experiment: Experiment, name: str) -> None:
             heywood,
         ),
     }
-    text, options, answer = asked[name]
+    text, options, answer = asked[name if name in asked else INSTEAD if history.model.n_factors == 1 else "six-tests"]
     story.predict(f"factors {name} {experiment.source}", text, options, answer)
 
 
 # ---- The fit ----------------------------------------------------------------------------------------------
 
 
-def fit_tables(history: History, position: int, dataset: FactorData, truth: FactorAnalysisParameters | None) -> None:
+def fit_tables(
+    history: History, position: int, dataset: Dataset | FactorData, truth: FactorAnalysisParameters | None
+) -> None:
     """The parameters now, and what to know of the end."""
     remarks = "".join(f"<p>{escape(text)}</p>" for text in factors.remarks(history, dataset.axes))
-    st.html(
-        f'<div class="em-below"><div>{parameters_table(history, position, dataset.axes, truth)}</div>'
-        f"<div><p><strong>What to know of the end.</strong></p>{remarks}</div></div>"
-        if remarks
-        else f'<div class="em-below"><div>{parameters_table(history, position, dataset.axes, truth)}</div></div>'
-    )
+    told = f"<div><p><strong>What to know of the end.</strong></p>{remarks}</div>" if remarks else ""
+    with st.container(key="factor-tables"):
+        table = parameters_table(history, position, dataset.axes, truth)
+        st.html(f'<div class="em-below"><div>{table}</div>{told}</div>')
 
 
 def parameters_table(
@@ -346,7 +413,6 @@ def covariances(history: History, position: int, axes: Sequence[str]) -> None:
 def derivation(history: History, position: int, row: int, axes: Sequence[str]) -> None:
     """The four steps of the textbooks, each with the numbers of this iteration beside it."""
     made = factors.derivation(history, position, row)
-    st.html(CSS)
     with st.container(key="factor-formulas"):
         t = made.iteration
         st.markdown(
@@ -522,7 +588,7 @@ def rotation(history: History, position: int, degrees: int, axes: Sequence[str],
         r"(W R)(W R)^{\mathsf T} + \Psi = W \underbrace{R R^{\mathsf T}}_{I} W^{\mathsf T} + \Psi"
         + (r"\qquad R = \pm 1" if one else "")
     )
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.container(key="factor-tables").columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
             turned_figure(made.before, made.after, axes, look=look),
@@ -572,7 +638,7 @@ def pca(history: History, position: int) -> None:
         ["Noise variance" + ("" if equal else ", average"), shown(made.noise), shown(made.closed_noise)],
         ["Log-likelihood", number(made.objective, 4), number(made.closed_objective, 4)],
     ]
-    left, right = st.columns(2, gap="large")
+    left, right = st.container(key="factor-tables").columns(2, gap="large")
     with left:
         header = ["", f"EM, iteration {position // 2}", "Closed form" if equal else "Equal noise"]
         st.html(outcome.table("EM, and eigenvectors", header, rows))
