@@ -20,6 +20,7 @@ from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.models import gaussian_kernel as kernel
 from emcore.models.gaussian_kernel import GaussianData
 from emcore.models.gaussian_mixture import GaussianMixturePosterior
+from emcore.starts import ByHand
 
 Array = NDArray[np.float64]
 Parameters = GaussianMixtureParameters
@@ -417,6 +418,24 @@ def secret(seed: int) -> str:
     return FAULTS[int(np.random.default_rng([lap, 9]).permutation(len(FAULTS))[turn])]
 
 
+def start_of(seed: int) -> ByHand:
+    """Where EM starts for a secret fault: unequal, narrow and far off, so that no two faults look alike.
+
+    Two components in one dimension, for groups of sizes 3 : 1 about 0 and 9. Both means have far to go, the weights are
+    neither equal nor near the groups' sizes, and the sds differ: each fault has then something to spoil.
+    """
+    rng = np.random.default_rng([seed, 17])
+    small = rng.uniform(0.2, 0.35)
+    means = [rng.uniform(-8, -6), rng.uniform(2, 4)]
+    sds = rng.uniform(1.5, 3, 2)
+    order = rng.permutation(2)
+    weights = np.round([small, 1 - small], 2)[order]
+    variances = np.round(sds, 1)[order] ** 2
+    return ByHand(
+        tuple(weights), tuple((mean,) for mean in np.round(means, 1)[order]), tuple(((v,),) for v in variances)
+    )
+
+
 # ---- The monitor -------------------------------------------------------------------------------------------
 
 PROMISES: Mapping[str, str] = MappingProxyType(
@@ -506,12 +525,7 @@ def _best(model: Any, X: Any, posterior: Any) -> Any:
         return None
 
 
-def first_difference(history: History, other: History) -> int | None:
-    """The first iteration whose number differs between two runs by more than rounding; None if all are the same."""
-    one, two = np.asarray(history.objective), np.asarray(other.objective)
-    n = min(len(one), len(two))
-    room = _ROUNDING * np.maximum(np.abs(one[:n]), history.n_samples)
-    differing = np.flatnonzero(~(np.abs(one[:n] - two[:n]) <= room))
-    if len(differing):
-        return int(differing[0])
-    return None if len(one) == len(two) else n
+def farthest_apart(history: History, other: History) -> int:
+    """The iteration, of those that both runs have, at which their numbers differ most."""
+    n = min(len(history.objective), len(other.objective))
+    return int(np.argmax(np.abs(np.asarray(history.objective)[:n] - np.asarray(other.objective)[:n])))

@@ -209,7 +209,7 @@ def bug_clinic() -> None:
     st.markdown(
         "This EM has one mistake that people really make. Step through it: does the number fall, is it right for the "
         "picture, do the curves fit the bars, do the responsibilities sum to 1? The dashed curve is EM without a "
-        "mistake, from the same start. The clinic has data of its own; two groups, 220 points."
+        "mistake, from the same start. The clinic has data of its own; two groups, 210 points."
     )
     number = controls.widget(
         "case", st.number_input, "Case", 0, choices.MAX_SEED, step=1, help="Each number is a mistake and a start."

@@ -27,9 +27,10 @@ from pages.parts.player import player
 
 MOST_ITERATIONS = 40  # that this lesson shows: there the climb can be seen
 MOST_POINTS = 10_000  # beyond, the cuts take too long
+CASE_ITERATIONS = 25
 DIGITS = 4  # decimals of what adds up
 KEPT = 100  # guesses that a visit remembers
-CASE_ROWS = ((160.0, 0.0, 3.0), (60.0, 9.0, 2.0))  # the clinic's patients: points, mean, sd
+CASE_ROWS = ((150.0, 0.0, 3.0), (60.0, 9.0, 2.0))  # the clinic's patients: points, mean, sd
 PLOTLY = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "toImage"]}
 CSS = """
 <style>
@@ -250,7 +251,8 @@ def shares_table(history: History, position: int) -> str:
 def case_of(number: int) -> Experiment:
     """The data, the model and the start of a case."""
     source = SyntheticData(choices.groups(CASE_ROWS), 0)
-    return Experiment(source, GaussianMixture(2), "random-points", number, max_iter=25, tol=0)
+    begun = variants.start_of(number)
+    return Experiment(source, GaussianMixture(2), "by-hand", max_iter=CASE_ITERATIONS, tol=0, by_hand=begun)
 
 
 def faulty_run(number: int) -> History:
@@ -296,12 +298,8 @@ def diagnose(number: int, experiment: Experiment, faulty: History) -> None:
 def _why_not(experiment: Experiment, faulty: History, name: str) -> str:
     """How the run would have looked with that mistake."""
     other = variant_run(experiment, name)
-    t = variants.first_difference(faulty, other)
-    if t is None:
-        return "With it, every number of the curve would be the same: look at the parameters."
-    if t > min(faulty.n_iterations, other.n_iterations):
-        return f"With it, the run would be {other.n_iterations} iterations long."
-    would, does = (report.number(float(history.objective[t]), 3) for history in (other, faulty))
+    t = variants.farthest_apart(faulty, other)
+    would, does = (report.number(float(history.objective[t]), 2) for history in (other, faulty))
     return f"With it, the number at iteration {t} would be {would}; here it is {does}."
 
 
