@@ -106,8 +106,8 @@ def e_step() -> None:
         "Choose a point: click it, count through them, or mark it in the table. The card works Bayes' rule for it, "
         "with the parameters of the iteration in the player."
     )
-    x = magnifier.choose_place(visit, history)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        point = magnifier.choose_point(history)
         logs = controls.widget(
             "logs",
             st.toggle,
@@ -118,6 +118,7 @@ def e_step() -> None:
         shows_regions = len(dataset.axes) == 2 and controls.widget(
             "regions", st.toggle, "Decision regions", help="Which component is the most likely, all over the plane."
         )
+    x = magnifier.place_of(visit, history, point)
     controls.end(visit)
     magnify(history, captions, x, logs, shows_regions)
 
@@ -132,21 +133,21 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
         with slot, st.spinner("Drawing the run", show_time=True):
             options = {"look": look, "axes": dataset.axes, "truth": dataset.truth if values["truth"] else None}
             if len(x) == 2:
-                places = worked.plane_grid(history) if shows_regions else None
-                shares = worked.regions(history, places) if shows_regions else None
-                contours = values["contours"]
-                drawn = place_figure(history, x, places=places, shares=shares, contours=contours, **options)
+                regions = worked.regions(history) if shows_regions else None
+                drawn = place_figure(history, x, regions=regions, contours=values["contours"], **options)
                 return drawn, objective_figure(history, look=look, half_steps=visit.half_steps)
             grid = worked.axis_grid(history)
             curves = worked.responsibility_curves(history, grid)
             here = worked.responsibility_curves(history, x)[:, :, 0]
+            meet = worked.crossing_places(history)
             return (
-                place_figure(history, x, **options),
-                responsibilities_figure(history, grid, curves, float(x[0]), here, look=look, axes=dataset.axes),
+                place_figure(history, x, crossings=meet, **options),
+                responsibilities_figure(history, grid, curves, meet, float(x[0]), here, look=look, axes=dataset.axes),
             )
 
     drawn = (look, values["truth"], values["contours"], shows_regions, tuple(x.tolist()))
     shown = run.follow(visit, experiment, history, captions, figures, key="e-step", look=drawn, widths=(3, 2))
+    magnifier.follow_drags(history, shown)
     magnifier.follow_clicks(visit, shown)
     theta, sentence = magnifier.parameters_of(history, shown.position)
     made = worked.bayes(theta, x)
@@ -210,6 +211,7 @@ def average(history, captions, component) -> None:
 
     drawn = (look, component)
     shown = run.follow(visit, experiment, history, captions, figures, key="m-step", look=drawn, widths=(3, 2))
+    magnifier.follow_drags(history, shown)
     theta, sentence = magnifier.parameters_of(history, shown.position, after=True)
     posterior = history.model.e_step(history.prepared, theta)
     st.subheader(f"The M-step of component {component + 1}", anchor=False)
@@ -258,11 +260,12 @@ def cells(on_sheet, history, captions) -> None:
     def figures() -> tuple[SteppedFigure, ...]:
         with slot, st.spinner("Drawing the run", show_time=True):
             return (
-                mixture_figure(history, look=look, axes=dataset.axes, draggable="never"),
+                mixture_figure(history, look=look, axes=dataset.axes),
                 objective_figure(history, look=look, half_steps=visit.half_steps),
             )
 
     shown = run.follow(visit, on_sheet, history, captions, figures, key="sheet player", look=look, widths=(3, 2))
+    magnifier.follow_drags(history, shown)
     iteration = worked.iteration_of(shown.position)
     edits = sheet.edits_at(visit, iteration, (history.n_samples, history.model.n_components))
     made = worked.sheet(history.model, history.X, history.parameters[iteration], edits)

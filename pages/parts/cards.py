@@ -15,13 +15,18 @@ from emcore.worked import Average, Bayes, Handover
 from pages.parts import outcome
 
 # In a formula a component's colour is mixed with that of the text: legible on light ground and on dark.
-INKS = "".join(
-    f'.katex [style*="{colour}"] {{ color: color-mix(in srgb, {colour} 72%, currentcolor) !important; }}\n'
+INKS = [  # KaTeX writes a colour on every symbol, also on those within others
+    (colour, f'.katex [style*="rgb({", ".join(map(str, style.rgb(colour).tolist()))})"]')
     for colour in style.COMPONENT_COLOURS
+]
+INK = "\n".join(
+    f"{chosen} {{ color: color-mix(in srgb, {colour} 65%, currentcolor) !important; }}\n"
+    f"{chosen} {chosen.removeprefix('.katex ')} {{ color: inherit !important; }}"
+    for colour, chosen in INKS
 )
 CSS = f"""
 <style>
-{INKS}
+{INK}
 :is(.st-key-density-formulas, .st-key-step-formulas, .st-key-fit-formulas) .katex {{ font-size: 1.05em; }}
 :is(.st-key-density-formulas, .st-key-step-formulas, .st-key-fit-formulas, .st-key-label-formulas) .katex-display {{
   overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px 0.2rem 0; text-align: left; }}
