@@ -191,6 +191,16 @@ def log_joint(X: Array, parameters: Parameters) -> Array:
     return np.asarray(np.log(parameters.weights) + constant - log_root - 0.5 * squared)
 
 
+def _with_best_labels(X: Array, parameters: Parameters) -> float:
+    return float(log_joint(X, parameters).max(axis=1).sum())
+
+
+def with_best_labels(history: History) -> Array:
+    """log p(X, Z | theta) of the labels Z that make it largest, at each iteration: what hard labels never let fall."""
+    X = history.prepared.X
+    return np.array([_with_best_labels(X, parameters) for parameters in history.parameters])
+
+
 def _shares(log_joint: Array) -> tuple[float, Array]:
     """Rows normalised to 1, and the sum of the logarithms of what they were divided by."""
     highest = log_joint.max(axis=1, keepdims=True)
@@ -200,8 +210,7 @@ def _shares(log_joint: Array) -> tuple[float, Array]:
 
 
 def _best_label_as_objective(variant: Variant, X: GaussianData, parameters: Parameters) -> Posterior:
-    shown = float(log_joint(X.X, parameters).max(axis=1).sum())
-    return replace(variant.model.e_step(X, parameters), objective=shown)
+    return replace(variant.model.e_step(X, parameters), objective=_with_best_labels(X.X, parameters))
 
 
 def _q_as_objective(variant: Variant, X: GaussianData, parameters: Parameters) -> Posterior:
@@ -447,6 +456,18 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "raises": "The M-step does not lower Q",
         "maximum": "The M-step is the top of the bound",
         "climbs": "The number never falls",
+    }
+)
+# How each one breaks: {t} is the iteration, {by} an amount.
+BROKEN: Mapping[str, str] = MappingProxyType(
+    {
+        "rows": "at iteration {t} the responsibilities of a point sum to 1 only within {by}",
+        "objective": "at iteration {t} the number is {by} away from the log-likelihood",
+        "touches": "after E-step {t} the bound is {by} away from the number",
+        "above": "after E-step {t} the bound is {by} above the number",
+        "raises": "M-step {t} lowers Q by {by}",
+        "maximum": "M-step {t} ends {by} below the top of the bound",
+        "climbs": "at iteration {t} the number falls by {by}",
     }
 )
 # Below this part of the objective, or of the number of points, a difference is rounding.

@@ -188,8 +188,8 @@ def bound_figure(
 
 
 def gap_texts(history: History, slices: BoundSlices) -> list[str]:
-    """What stands at the gap of each position: "KL closed: 3.21", "KL: 0.52"."""
-    name = "KL" if history.model.objective_unit == "nats" else "gap"
+    """What stands at the gap of each position: "KL(q || p) closed: 3.21", "KL(q || p) = 0.52"."""
+    name = "KL(q || p)" if history.model.objective_unit == "nats" else "gap"
     found = []
     for position, gap in enumerate(slices.gap.tolist()):
         closed = float(slices.closed[position])

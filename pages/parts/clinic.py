@@ -26,7 +26,6 @@ from pages.parts.controls import Session
 from pages.parts.player import player
 
 MOST_ITERATIONS = 40  # that this lesson shows: there the climb can be seen
-MOST_POINTS = 10_000  # beyond, the cuts take too long
 CASE_ITERATIONS = 25
 DIGITS = 4  # decimals of what adds up
 KEPT = 100  # guesses that a visit remembers
@@ -102,6 +101,12 @@ def keep_in_range(visit: Session, history: History) -> None:
         controls.put(turn=0)
     if values["of"] > history.model.n_components:
         controls.put(of=1)
+
+
+def fit_to_now(visit: Session, experiment: Experiment) -> None:
+    """The picture of the bound fits the iteration on show, an M-step together with the E-step before it."""
+    if visit.rested is not None and visit.rested[0] == experiment:
+        controls.put(since=max(visit.rested[1] - 1, 0) // 2)
 
 
 def slices_of(experiment: Experiment, history: History, along: str, since: int) -> BoundSlices:
@@ -207,6 +212,12 @@ def checks_of(history: History) -> tuple[Check, ...]:
     return found
 
 
+def broken(check: Check) -> str:
+    """What broke first, in a sentence without its end."""
+    by = _amount(check.by) + ("" if check.promise == "rows" else " nats")
+    return variants.BROKEN[check.promise].format(t=check.broken[0], by=by)
+
+
 def monitor_table(checks: Sequence[Check]) -> str:
     """The promises, and whether the run kept each."""
     rows = []
@@ -214,16 +225,46 @@ def monitor_table(checks: Sequence[Check]) -> str:
         if not check.n_checked:
             said = "could not be tried"
         elif not check.broken:
-            said = "kept"
+            said = f"kept, {check.n_checked} of {check.n_checked} times"
         else:
-            unit = "" if check.promise == "rows" else " nats"
-            more = f", {len(check.broken)} times" if len(check.broken) > 1 else ""
             said = (
-                f'<span class="em-broken">broken</span> at iteration {check.broken[0]}{more}; '
-                f"there by {report.significant(check.by)}{unit}"
+                f'<span class="em-broken">broken</span>, {len(check.broken)} of {check.n_checked} times; '
+                f"first: {broken(check)}"
             )
         rows.append([escape(PROMISES[check.promise]), said])
     return outcome.table("The monitor", ["Promise", "This run"], rows)
+
+
+def verdict(history: History, checks: Sequence[Check]) -> str:
+    """Which promises held and which broke, in words and numbers."""
+    climbs = next(check for check in checks if check.promise == "climbs")
+    others = "; ".join(broken(check) for check in checks if check.broken and check is not climbs)
+    if not history.n_iterations:
+        return f"**No iteration was made.** {history.reason}"
+    name = history.model.objective_name
+    way = f"from {_two(history.objective[0])} to {_two(history.objective[-1])} in {history.n_iterations} iterations"
+    if climbs.broken:
+        n_falls = f"{len(climbs.broken)} of {climbs.n_checked} iterations"
+        said = f"**{name} falls** at {n_falls}, first: {broken(climbs)}. It went {way}."
+    else:
+        said = f"**{name} never falls**: it went {way}."
+    said += f" Broken: {others}." if others else " Every other promise holds."
+    if isinstance(history.model, Variant) and history.model.name == "hard":
+        own = variants.with_best_labels(history)
+        least = _amount(max(float(np.diff(own).min()), 0.0))
+        said += (
+            " What hard labels do not let fall is the log-likelihood together with the labels: it went from "
+            f"{_two(own[0])} to {_two(own[-1])}, and its smallest gain is {least} nats."
+        )
+    return said
+
+
+def _amount(value: float) -> str:
+    return report.number(value, 2) if value >= 0.1 else report.significant(value)
+
+
+def _two(value: float) -> str:
+    return report.number(float(value), 2)
 
 
 def shares_table(history: History, position: int) -> str:
