@@ -187,12 +187,12 @@ def about_densities(largest: float, whose: str, axes: tuple[str, ...]) -> str:
     )
 
 
-def about_log_likelihood(objective: float, axes: tuple[str, ...]) -> str:
+def about_log_likelihood(objective: float, axes: tuple[str, ...], name: str = "log-likelihood") -> str:
     """Why a log-likelihood above 0 is no mistake; "" where it is not above 0."""
     if objective <= 0:
         return ""
     return (
-        f"The log-likelihood is {number(objective)}, above 0. It is a sum of logarithms of densities, in "
+        f"The {name} is {number(objective)}, above 0. It is a sum of logarithms of densities, in "
         f"{units(axes)}, not of probabilities: where densities are above 1 their logarithms are positive. In "
         "other units it would be shifted by the same amount for every fit, so its gains stay what they are."
     )
@@ -757,6 +757,8 @@ class Sheet:
     X : ndarray of shape (n_samples, n_features)
     parameters : GaussianMixtureParameters
         Before the step.
+    covariance_type : str
+        What the M-step may make of the covariances.
     products : ndarray of shape (n_samples, n_components)
     log_densities : ndarray of shape (n_samples,)
         log of the sum of each row, in nats.
@@ -779,6 +781,7 @@ class Sheet:
 
     X: Array
     parameters: GaussianMixtureParameters
+    covariance_type: str
     products: Array
     log_densities: Array
     responsibilities: Array
@@ -794,6 +797,11 @@ class Sheet:
     def densities(self) -> Array:
         """p(x) of each row: the sum of its products, shape (n_samples,)."""
         return np.exp(self.log_densities)
+
+    @property
+    def component_densities(self) -> Array:
+        """p(x | z = k) of each row: its product without the weight, shape (n_samples, n_components)."""
+        return self.products / self.parameters.weights
 
     @property
     def places(self) -> Array:
@@ -866,6 +874,7 @@ def sheet(
     return Sheet(
         X=points,
         parameters=parameters,
+        covariance_type=model.covariance_type,
         products=np.exp(logs),
         log_densities=np.array([model.e_step(x[None], parameters).objective for x in points]),
         responsibilities=responsibilities,

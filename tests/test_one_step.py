@@ -270,3 +270,24 @@ def test_every_cell_of_the_sheet_says_what_it_is_and_what_it_comes_from():
     assert {name for names in made.inputs.values() for name in names} <= cells
     assert html.count("<input") == 3 + 6
     assert "&lt;b&gt;" in sheet.html(made, ("<b>",), 0)
+
+
+def test_the_sentence_of_a_cell_has_the_numbers_that_one_would_write_on_paper():
+    titles = sheet.titles(worked.sheet(GaussianMixture(2), POINTS, HALVES))
+    expected = {
+        "p 0 0": "π₁ × 𝒩(x₁ | μ₁, σ₁²) = 0.5 × 0.3989 = 0.1995",
+        "s 1": "= 0.121 + 0.121 = 0.242",
+        "l 1": "ln p(x₂) = ln 0.242 = −1.4189",
+        "r 0 0": "= 0.1995 / 0.2265 = 0.8808",
+        "L": "= −1.4852 − 1.4189 − 1.4852 = −4.3893",
+        "N 0": "= 0.8808 + 0.5 + 0.1192 = 1.5",
+        "w 1": "π₂ = N₂ / N = 1.5 / 3 = 0.5",
+        "m 0": "= (0.8808 × 1 + 0.5 × 2 + 0.1192 × 3) / 1.5 = 1.492",
+        "v 0": "= (0.8808 × (1 − 1.492)² + 0.5 × (2 − 1.492)² + 0.1192 × (3 − 1.492)²) / 1.5 = 0.4089",
+    }
+    for name, text in expected.items():
+        assert text in titles[name], name
+    tied = sheet.titles(worked.sheet(GaussianMixture(2, "tied"), POINTS, HALVES))
+    assert "one for all components" in tied["v 0"]
+    nothing = worked.sheet(GaussianMixture(2), POINTS, HALVES, {(n, 0): 0.0 for n in range(3)})
+    assert "no result" in sheet.titles(nothing)["m 0"]

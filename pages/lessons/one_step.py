@@ -69,6 +69,8 @@ def labels() -> None:
         hand_over(history, steps)
     with st.container(key="label-formulas"):
         cards.label_formulas(len(dataset.axes))
+    name = "complete-data log-likelihood"
+    st.markdown(worked.about_log_likelihood(given.log_likelihood, dataset.axes, name))
     cards.symbols("labels", len(dataset.axes))
 
 

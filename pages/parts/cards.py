@@ -44,6 +44,7 @@ CSS = f"""
 </style>
 """
 TERMS, TERMS_A_LINE = 5, 3  # of a long sum: those that are written out
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NEW_ROW = r" \\ "
 SIGMA, GAMMA = r"\sigma", r"\gamma"  # f-strings hold no backslash within their braces
 SYMBOLS = {
@@ -85,10 +86,12 @@ def tex(value: float) -> str:
 
 
 def shown(value: float) -> str:
-    """The same number in a table."""
+    """The same number in a table or a sentence."""
+    if not np.isfinite(value):
+        return "undefined"
     mantissa, _, exponent = f"{value:.4g}".partition("e")
-    power = f" × 10<sup>{int(exponent)}</sup>" if exponent else ""
-    return mantissa.replace("-", report.MINUS) + power.replace("-", report.MINUS)
+    power = f" × 10{str(int(exponent)).translate(RAISED)}" if exponent else ""
+    return mantissa.replace("-", report.MINUS) + power
 
 
 def coloured(component: int, formula: str) -> str:
