@@ -197,7 +197,8 @@ def html(made: Sheet, axes: tuple[str, ...], iteration: int) -> str:
     )
     table = (
         '<div class="em-scroll"><table class="em-table sheet-table sheet-rows"><caption>E-step at iteration '
-        f"{iteration}, and the M-step after it</caption><thead>{head}</thead><tbody>{''.join(body)}{sums}</tbody></table></div>"
+        f"{iteration}, and the M-step after it</caption><thead>{head}</thead><tbody>{''.join(body)}{sums}</tbody>"
+        "</table></div>"
     )
     said = (
         '<p class="sheet-said" data-part="said" role="status" aria-live="polite" data-hint="Rest on a cell, or move to '
