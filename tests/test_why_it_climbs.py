@@ -195,7 +195,7 @@ def test_the_mistakes_of_a_case_can_be_told_apart(number: int):
         pairs = zip(shown[name].parameters, shown["full"].parameters, strict=True)
         assert max(np.abs(np.log(getattr(a, of) / getattr(b, of))).max() for a, b in pairs) > 0.2, name
     for name in ("in-place", "over-points"):  # the sums are in the table
-        rows = list(landscape.asked_points(shown[name], 0, 0, 0))
+        rows = list(clinic.open_rows(shown["full"]))
         sums = np.array([shown[name].posterior(t).responsibilities[rows].sum(axis=1) for t in range(3)])
         assert np.abs(sums - 1).max() > 0.02, name
 
@@ -229,6 +229,20 @@ def test_guessed_responsibilities_are_scored_by_their_divergence():
         box.set_value(float(value))
     press(app, "Check")
     assert app.session_state["clinic"].guesses[0].loss == pytest.approx(0, abs=1e-9)
+
+
+def test_a_guess_of_the_impossible_costs_infinitely_much_and_the_page_says_so():
+    app = opened(section="you", asked="shares", components="1")
+    press(app, "Check")  # half of each point, where the one component takes all
+    assert "**infinitely many nats**" in words(app) and "cannot have made it" in words(app)
+
+
+def test_a_series_of_losses_is_drawn_with_its_extremes():
+    drawn = figures.losses_figure([0.0, np.inf, 2.0], "nats")
+    low, high = 10 ** np.array(drawn.layout.yaxis.range)
+    shown = np.array(drawn.data[0].y)
+    assert np.isfinite(shown).all() and (low < shown).all() and (shown < high).all()
+    assert drawn.data[0].customdata[1] == np.inf
 
 
 def test_the_loss_of_a_mean_is_its_mahalanobis_distance(experiment: Experiment):

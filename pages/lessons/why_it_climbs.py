@@ -128,9 +128,9 @@ def bound() -> None:
 def staircase() -> None:
     """Log-likelihood and bound over half-steps, and each gain in two parts."""
     st.latex(
-        r"\underbrace{\ln p(X \mid \theta_{t+1}) - \ln p(X \mid \theta_t)}_{\text{gain}} = "
+        r"\begin{gathered} \underbrace{\ln p(X \mid \theta_{t+1}) - \ln p(X \mid \theta_t)}_{\text{gain}} \\ = "
         r"\underbrace{Q(\theta_{t+1}) - Q(\theta_t)}_{\text{M-step}\; \geq\, 0} + "
-        r"\underbrace{\mathrm{KL}(q_t \,\|\, p_{t+1})}_{\text{E-step}\; \geq\, 0}"
+        r"\underbrace{\mathrm{KL}(q_t \,\|\, p_{t+1})}_{\text{E-step}\; \geq\, 0} \end{gathered}"
     )
     st.markdown("Both parts are never negative: the first because the M-step seeks the largest Q, the second always.")
 
@@ -178,7 +178,7 @@ def partial() -> None:
     beside(other, f"partial {name} {values['percent']} {values['draw-seed']}", "This run")
     checks = clinic.checks_of(other)
     st.markdown(clinic.verdict(other, checks))
-    st.html(f'<div class="em-cards"><div>{clinic.monitor_table(checks)}</div></div>')
+    st.html(clinic.monitor_table(checks))
 
 
 @st.fragment
@@ -212,7 +212,7 @@ def beside(other, name: str, title: str, patient=None) -> None:
     position = min(shown.position, other.n_positions - 1)
     st.html(
         f'<div class="em-cards"><div>{outcome.parameters_table(other, position, None)}</div>'
-        f"<div>{clinic.shares_table(other, position)}</div></div>"
+        f"<div>{clinic.shares_table(other, position, clinic.open_rows(em))}</div></div>"
     )
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from emcore import landscape, report, variants
 from emcore.em import DegenerateFit, History, run
 from emcore.experiment import Experiment, SyntheticData, kept
-from emcore.figures.bound import losses_figure, shares_figure, with_marks
+from emcore.figures.bound import losses_figure, shares_figure, with_marks, with_questions
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
@@ -35,7 +35,9 @@ CSS = """
 <style>
 .em-cards { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; }
 .em-cards > * { flex: 1 1 18rem; min-width: 0; max-width: 100%; }
-.em-cards td:last-child, .em-cards th:last-child { white-space: normal; }
+.em-cards th[scope="row"], .em-cards td:last-child, .em-cards th:last-child { white-space: normal; }
+.em-monitor th, .em-monitor td { white-space: normal !important; }
+.em-monitor td, .em-monitor th:last-child { text-align: start !important; }
 .st-key-placing-bare .player-bar { display: none; }
 .em-broken { color: #d55e00; font-weight: 600; }
 @media (max-width: 480px) { .st-key-section button { padding-inline: 0.3rem; } }
@@ -44,16 +46,18 @@ CSS = """
 SYMBOLS = r"""
 - $\theta$: all parameters together, the weights $\pi_k$, means $\mu_k$ and covariances $\Sigma_k$; $\theta_t$ after
   $t$ iterations.
-- $X$: the points. $Z$: which component made each of them, which is hidden.
+- $X$: the points, one of them $x_n$. $Z$: which component made each of them, which is hidden.
 - $\gamma_{nk}$: the responsibility of component $k$ for point $n$; $N_k$ is its sum over the points.
-- $q(Z)$: the responsibilities, what the latest E-step says about $Z$.
+- $\mathcal{N}(x \mid \mu, \Sigma)$: the density of a Gaussian. In one dimension $\Sigma$ is the variance
+  $\sigma^2$, and $\sigma$ the sd.
+- $q(Z)$: the responsibilities, what the latest E-step says about $Z$; $q_t$ is that of $\theta_t$.
 - $\ln p(X \mid \theta)$: the log-likelihood.
 - $Q(\theta)$: the mean of $\ln p(X, Z \mid \theta)$ when $Z$ is drawn from $q$: what the log-likelihood would be if the
   hidden part were like $q$.
 - $H(q)$: the entropy of $q$, how much the responsibilities leave open. It does not depend on $\theta$.
 - $\mathcal{L}(q, \theta) = Q(\theta) + H(q)$: the bound.
-- $\mathrm{KL}(q \,\|\, p)$: how far $q$ is from $p(Z \mid X, \theta)$, what the present parameters say about $Z$. Never
-  negative, and 0 only if they are equal.
+- $\mathrm{KL}(q \,\|\, p)$: how far $q$ is from $p(Z \mid X, \theta)$, what the present parameters say about $Z$;
+  $p_{t+1}$ is that of $\theta_{t+1}$. Never negative, and 0 only if they are equal.
 """
 
 
@@ -185,6 +189,11 @@ def parts_table(history: History) -> str:
 # ---- Variants and the monitor ------------------------------------------------------------------------------
 
 
+def open_rows(history: History) -> tuple[int, ...]:
+    """The rows whose responsibilities stand beside a run: points that its start leaves open."""
+    return landscape.asked_points(history, 0, 0, 0)
+
+
 def variant_run(experiment: Experiment, name: str, *, percent: int = 50, seed: int = 0) -> History:
     """The run of a variant from the same start, as many iterations as it takes (kept for all visitors)."""
     history = experiment.history()
@@ -232,7 +241,7 @@ def monitor_table(checks: Sequence[Check]) -> str:
                 f"first: {broken(check)}"
             )
         rows.append([escape(PROMISES[check.promise]), said])
-    return outcome.table("The monitor", ["Promise", "This run"], rows)
+    return f'<div class="em-monitor">{outcome.table("The monitor", ["Promise", "This run"], rows)}</div>'
 
 
 def verdict(history: History, checks: Sequence[Check]) -> str:
@@ -267,12 +276,11 @@ def _two(value: float) -> str:
     return report.number(float(value), 2)
 
 
-def shares_table(history: History, position: int) -> str:
-    """The responsibilities of a few points, and their sums."""
+def shares_table(history: History, position: int, rows: Sequence[int]) -> str:
+    """The responsibilities of a few points, rows of X, and their sums."""
     if position == 0:
         return "<p>Before the first E-step there are no responsibilities.</p>"
     posterior = history.snapshot(position).posterior
-    rows = landscape.asked_points(history, 0, 0, 0)
     digits = report.decimals(history.parameters[0])
     cells = [
         [
@@ -283,7 +291,7 @@ def shares_table(history: History, position: int) -> str:
         for row in rows
     ]
     names = [f"Component {k + 1}" for k in range(history.model.n_components)]
-    return outcome.table("Responsibilities of three points", ["", *names, "Sum"], cells)
+    return outcome.table("Responsibilities of some points", ["", *names, "Sum"], cells)
 
 
 # ---- The clinic --------------------------------------------------------------------------------------------
@@ -332,7 +340,7 @@ def diagnose(number: int, experiment: Experiment, faulty: History) -> None:
         tries = len(named)
         right = f"Right, at try {tries}. " if secret in named else ""
         (st.success if right else st.info)(right + text)
-        st.html(f'<div class="em-cards"><div>{monitor_table(checks_of(faulty))}</div></div>')
+        st.html(monitor_table(checks_of(faulty)))
     st.caption(_score(bench))
 
 
@@ -432,7 +440,7 @@ def place_a_mean(
             f"The M-step puts mean {component + 1} at **{report.place(answer, digits)}**, "
             f"the mean of all points weighted by their responsibilities; you put it at "
             f"{report.place(np.array(checked), digits)}. "
-            f"That costs **{report.number(loss, 3)} {history.model.objective_unit}** of Q, all else being right."
+            f"That costs **{_lost(loss)} {history.model.objective_unit}** of Q, all else being right."
         )
     series(look)
 
@@ -468,17 +476,7 @@ def guess_shares(
     digits = report.decimals(theta)
     names = [f"Point {row + 1} at {report.place(history.X[row], digits)}" for row in rows]
     marks = _still(history, 2 * iteration, look, axes)
-    figure = marks.figure
-    heights = [float(history.X[row][1]) if len(axes) > 1 else 0.0 for row in rows]
-    figure.add_scatter(
-        x=[float(history.X[row][0]) for row in rows],
-        y=heights,
-        mode="markers+text",
-        name="Asked",
-        text=[str(row + 1) for row in rows],
-        textposition="top center",
-        marker={"size": look.now_size, "symbol": "circle-open", "color": "#808080", "line": {"width": 3}},
-    )
+    figure = with_questions(marks, history.X[list(rows)], [str(row + 1) for row in rows], look=look)
     st.plotly_chart(figure, key="asked points", config=PLOTLY, alt=marks.description)
     st.markdown(f"What part of each point does component {component + 1} take, from 0 to 1?")
     values = []
@@ -500,10 +498,15 @@ def guess_shares(
             alt="Your guess and the E-step's responsibility for each point",
         )
         st.markdown(
-            f"With your responsibilities the bound would lie **{report.number(loss, 3)} nats** (KL) below the "
-            "log-likelihood; with the E-step's it touches."
+            f"With your responsibilities the bound would lie **{_lost(loss)} nats** (KL) below the log-likelihood; "
+            "with the E-step's it touches."
+            + ("" if np.isfinite(loss) else " You gave a point to a component that cannot have made it.")
         )
     series(look)
+
+
+def _lost(loss: float) -> str:
+    return report.number(loss, 3) if np.isfinite(loss) else "infinitely many"
 
 
 def _remember(guess: Guess) -> None:
@@ -525,7 +528,7 @@ def series(look: Look) -> None:
         alt=f"What each of {len(guesses)} guesses lost",
     )
     rows = [
-        [str(n), escape(guess.what), guess.guessed, guess.answer, report.number(guess.loss, 3)]
+        [str(n), escape(guess.what), guess.guessed, guess.answer, _lost(guess.loss)]
         for n, guess in enumerate(guesses, 1)
     ]
     st.html(outcome.table("Your guesses", ["", "Asked", "Guess", "Answer", "Loss (nats)"], rows[::-1]))
