@@ -235,6 +235,11 @@ def test_edits_come_back_from_a_link_and_belong_to_their_iteration():
     assert worked.about_sheet(expected) in words(other)
 
 
+def test_with_one_component_there_is_no_responsibility_to_edit():
+    shown = words(opened(part="sheet", preset="tiny", components="1", start="random-points", given="0,1,1,0"))
+    assert "edited" not in shown and "after the M-step" in shown
+
+
 def test_edits_of_other_data_are_left_behind():
     app = opened(part="sheet", preset="tiny", points="1;2;4")
     run(app.selectbox(key="preset").set_value("three-blobs"))

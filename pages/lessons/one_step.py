@@ -155,6 +155,14 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
     made = worked.bayes(theta, x)
     st.subheader(f"Bayes' rule at {magnifier.name_of(visit, x)}", anchor=False)
     st.caption(sentence)
+    with st.container(key="card"):
+        bayes_card(made, theta, logs)
+    st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
+    magnifier.points_table(history, shown.position)
+
+
+def bayes_card(made, theta, logs) -> None:
+    """Densities first, then Bayes' rule: formulas with their numbers, and tables beside them."""
     st.markdown("**First the density of each component here**")
     left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="density-formulas"):
@@ -169,7 +177,7 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="step-formulas"):
         cards.log_formulas(made) if logs else cards.bayes_formulas(made)
-        cards.symbols("logs" if logs else "e-step", len(x))
+        cards.symbols("logs" if logs else "e-step", len(made.x))
     with right, st.container(key="step-tables"):
         cards.bayes_table(made, logs)
         if made.underflows:
@@ -177,10 +185,8 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
                 "All products are 0 here to a computer's precision, and 0 / 0 is nothing. In logarithms the largest "
                 "is subtracted first, and the ratios come out."
             )
-        if len(x) == 1:
+        if len(made.x) == 1:
             st.markdown(worked.about_crossings(theta, dataset.axes, report.decimals(theta)))
-    st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
-    magnifier.points_table(history, shown.position)
 
 
 # ---- The M-step under a magnifier -------------------------------------------------------------------------
@@ -224,14 +230,15 @@ def average(history, captions, component) -> None:
     except DegenerateFit as collapse:
         st.warning(f"This M-step has no result. {collapse} {collapse.advice}")
         return
-    left, right = st.columns([1, 1], gap="large")
-    with left, st.container(key="fit-formulas"):
-        cards.fit_formulas(made)
-        st.markdown(cards.constraint(made, history.model.covariance_type))
-        cards.symbols("m-step", len(dataset.axes))
-    with right, st.container(key="fit-tables"):
-        cards.change_table(theta, following, component)
-        cards.terms_table(made)
+    with st.container(key="card"):
+        left, right = st.columns([1, 1], gap="large")
+        with left, st.container(key="fit-formulas"):
+            cards.fit_formulas(made)
+            st.markdown(cards.constraint(made, history.model.covariance_type))
+            cards.symbols("m-step", len(dataset.axes))
+        with right, st.container(key="fit-tables"):
+            cards.change_table(theta, following, component)
+            cards.terms_table(made)
     st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
 
 

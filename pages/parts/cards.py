@@ -35,10 +35,12 @@ CSS = f"""
 .st-key-hand-over .player-text [data-part="text"] {{ display: none; }}
 :is(.st-key-step-tables, .st-key-density-tables) .em-table th {{ white-space: normal; vertical-align: bottom; }}
 .em-matrix {{ display: inline-grid; grid-template-columns: auto auto; gap: 0 0.6rem; }}
-@media (max-width: 1200px) {{ .st-key-label-formulas [data-testid="stColumn"] {{ min-width: 100%; }} }}
+@media (max-width: 1200px) {{
+  :is(.st-key-label-formulas, .st-key-card) [data-testid="stColumn"] {{ min-width: 100%; }}
+}}
 @media (max-width: 480px) {{
-  :is(.st-key-step-tables, .st-key-density-tables, .st-key-fit-tables) .em-table :is(td, th) {{
-    padding-inline: 0.2rem; font-size: 0.85rem; }}
+  :is(.st-key-step-tables, .st-key-density-tables, .st-key-fit-tables, .st-key-hand-over) .em-table :is(td, th) {{
+    padding-inline: 0.15rem; font-size: 0.8rem; }}
   .st-key-part button {{ padding-inline: 0.35rem; }}
 }}
 </style>

@@ -56,6 +56,8 @@ def experiment_of(visit: Session, experiment: Experiment, part: Experiment) -> E
 def edits_at(visit: Session, iteration: int, sheet_shape: tuple[int, int]) -> dict[tuple[int, int], float]:
     """The responsibilities that were set by hand at an iteration, by row and component from 0."""
     n_samples, n_components = sheet_shape
+    if n_components == 1:  # there is nothing to share out
+        return {}
     return {
         (int(row) - 1, int(component) - 1): value
         for at, row, component, value in visit.values["given"]
@@ -124,6 +126,7 @@ def _take(visit: Session, edit: Any, made: Sheet, iteration: int) -> None:
             choices.check_points(points)
             visit.pending = {"points": points}
         else:
+            worked.with_responsibility(made.responsibilities, row, column, value)  # or it says why it cannot be
             kept = tuple(one for one in visit.values["given"] if one[:3] != (iteration, row + 1, column + 1))
             given = (*kept, (float(iteration), float(row + 1), float(column + 1), value))
             choices.check_given(given)
