@@ -129,7 +129,7 @@ def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[st
             "y": list(stepped.figure.layout.yaxis.range),
             "line": {"color": style.NEUTRAL, "width": 0.8 * look.line_width, "dash": "dash"},
         }
-    size = 2.6 * look.point_size(150)
+    size = 3.4 * look.point_size(150)  # also around the cross of a mean
     return {
         **text,
         "mode": "markers",
@@ -139,7 +139,7 @@ def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[st
             "symbol": "circle-open",
             "size": size,
             "color": style.NEUTRAL,
-            "line": {"width": look.line_width, "color": style.NEUTRAL},
+            "line": {"width": 1.2 * look.line_width, "color": style.NEUTRAL},
         },
     }
 

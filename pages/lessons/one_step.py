@@ -20,7 +20,7 @@ values, dataset = visit.values, chosen.dataset()
 look = Look(projector=values["projector"])
 experiment, rows = worked.few(chosen)
 
-st.html(outcome.CSS + cards.CSS + (outcome.PROJECTOR if values["projector"] else ""))
+st.html(outcome.CSS + cards.CSS + (outcome.PROJECTOR + cards.PROJECTOR if values["projector"] else ""))
 st.title("One point, one step")
 with st.container(key="intro"):
     st.markdown("An E-step is Bayes' rule for every point; an M-step is a weighted average. " + plain(dataset.caption))

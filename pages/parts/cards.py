@@ -45,6 +45,13 @@ CSS = f"""
 }}
 </style>
 """
+PROJECTOR = """
+<style>
+:is(.st-key-density-formulas, .st-key-step-formulas, .st-key-fit-formulas, .st-key-label-formulas) .katex {
+  font-size: 1.3em; }
+.em-table, .sheet, .sheet-table { font-size: 1.15rem; }
+</style>
+"""
 TERMS, TERMS_A_LINE = 5, 3  # of a long sum: those that are written out
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NEW_ROW = r" \\ "
