@@ -105,8 +105,8 @@ def e_step() -> None:
     """Bayes' rule at one place, which follows the run."""
     history, captions = run.history_of(experiment)
     st.markdown(
-        "Choose a point: click it, count through them, or mark it in the table. The card works Bayes' rule for it, "
-        "with the parameters of the iteration in the player."
+        "Choose a point: click it, go from point to point with Shift and an arrow key, or mark it in the table. The "
+        "card works Bayes' rule for it, with the parameters of the iteration in the player."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         point = magnifier.choose_point(history)

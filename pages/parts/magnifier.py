@@ -44,8 +44,11 @@ def choose_point(history: History) -> int:
         on_change=lambda: put(x=None),
         help="The up and down arrows of the keyboard go from point to point.",
     )
-    for label, to in (("Previous point", max(point - 1, 1)), ("Next point", min(point + 1, n))):
-        st.button(label, on_click=_take, args=(to,), disabled=to == point)
+    for label, to, keys in (
+        ("Previous point", max(point - 1, 1), "Shift+Left"),
+        ("Next point", min(point + 1, n), "Shift+Right"),
+    ):
+        st.button(label, on_click=_take, args=(to,), disabled=to == point, shortcut=keys)
     return point
 
 

@@ -83,6 +83,11 @@ def test_arrow_keys_go_from_point_to_point(visit: Open):
     number.press("Enter")
     expect(page.get_by_role("heading", name=re.compile("Bayes' rule at point 2"))).to_be_visible()
     assert query(page)["point"] == "2"
+    number.blur()
+    for keys, point in (("Shift+ArrowRight", 3), ("Shift+ArrowLeft", 2)):
+        page.keyboard.press(keys)
+        expect(page.get_by_role("heading", name=re.compile(f"Bayes' rule at point {point}"))).to_be_visible()
+    assert "position" not in query(page)  # the player stays where it is
 
 
 def test_a_point_is_chosen_from_the_table(visit: Open):
