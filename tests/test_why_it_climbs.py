@@ -151,6 +151,7 @@ def test_a_smaller_part_is_another_run():
     before = words(app)
     run(app.select_slider(key="percent").set_value(10))
     assert link(app)["percent"] == "10"
+    assert "M-step 1 went 10 % of the way to the top of the bound" in words(app)
     assert words(app) != before
 
 
@@ -292,6 +293,20 @@ def test_the_bound_figure_holds_the_slices_own_numbers(experiment: Experiment):
         wanted = slices.gap[position] if position % 2 == 0 else np.nan_to_num(slices.closed[position])
         assert top - bottom == pytest.approx(wanted, abs=1e-9)
     assert figures.gap_texts(history, slices)[:3] == ["", "touches", f"KL(q || p) = {slices.gap[2]:.3f}"]
+
+
+@pytest.mark.parametrize("percent", [10, 50, 100])
+def test_a_partial_step_is_drawn_where_it_stopped(experiment: Experiment, percent: int):
+    history = clinic.variant_run(experiment, "part", percent=percent)
+    way = landscape.way_to_the_top(history, 3, experiment.model)
+    assert way.stop == pytest.approx(percent / 100)
+    drawn = {trace.name: trace for trace in figures.way_figure(history, way).data}
+    before, stopped = drawn["Before"].y[0], drawn["Where it stopped"].y[0]
+    assert before == pytest.approx(history.objective[3], abs=0.02)  # between the curve's points
+    assert stopped == pytest.approx(history.objective[4], abs=0.02) and stopped > before
+    assert np.nanmax(way.bound) <= drawn["Top of the bound"].y[0] + 0.02
+    with pytest.raises(ValueError, match="iteration must be from 0 to 11, got 12"):
+        landscape.way_to_the_top(history, 12, experiment.model)
 
 
 def test_the_parts_appear_when_they_are_earned(experiment: Experiment):

@@ -15,7 +15,7 @@ from emcore.figures import style
 from emcore.figures.objective import curve_layout, few
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
-from emcore.landscape import BoundSlices, parts_of_gains
+from emcore.landscape import BoundSlices, Way, parts_of_gains
 from emcore.report import Captions, captions, significant
 from emcore.report import number as written
 
@@ -142,6 +142,43 @@ def bound_figure(
         tuple(tracks),
         description=f"{name} {along}, and the bound under it. The sentence and the numbers below follow the slider.",
     )
+
+
+def way_figure(history: History, way: Way, *, look: Look = style.DEFAULT_LOOK) -> go.Figure:
+    """Where a partial M-step stopped on its way to the top of the bound."""
+    name = history.model.objective_name
+    layout = style.layout(
+        look,
+        x_title="Part of the way to the top of the bound",
+        y_title=style.objective_title(history),
+        revision="way",
+        yaxis={"exponentformat": "none", "separatethousands": True},
+    )
+    figure = go.Figure(layout=layout)
+    for called, values, colour in ((name, way.objective, style.OBJECTIVE), ("Bound", way.bound, style.BOUND)):
+        figure.add_scatter(
+            x=way.x,
+            y=values,
+            name=called,
+            mode="lines",
+            line={"color": colour, "width": 1.2 * look.line_width},
+            hovertemplate="%{x:.2f} of the way<br>%{y:.4f}<extra>" + called + "</extra>",
+        )
+    for called, x, symbol, colour in (
+        ("Before", 0.0, "circle-open", style.OBJECTIVE),
+        ("Where it stopped", way.stop, "circle", style.OBJECTIVE),
+        ("Top of the bound", 1.0, "diamond", style.BOUND),
+    ):
+        values = way.bound if symbol == "diamond" else way.objective
+        figure.add_scatter(
+            x=[x],
+            y=[float(np.interp(x, way.x, values))],
+            name=called,
+            mode="markers",
+            marker={"symbol": symbol, "size": look.now_size, "color": colour, "line": {"color": colour, "width": 2}},
+            hovertemplate="%{x:.2f} of the way<br>%{y:.4f}<extra>" + called + "</extra>",
+        )
+    return figure
 
 
 def gap_texts(history: History, slices: BoundSlices) -> list[str]:

@@ -214,6 +214,8 @@ def beside(other, name: str, title: str, patient=None) -> None:
         f'<div class="em-cards"><div>{outcome.parameters_table(other, position, None)}</div>'
         f"<div>{clinic.shares_table(other, position, clinic.open_rows(em))}</div></div>"
     )
+    if patient is None and other.model.name == "part":
+        clinic.show_way(other, position, look)
 
 
 # ---- The bug clinic ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import streamlit as st
 from emcore import landscape, report, variants
 from emcore.em import DegenerateFit, History, run
 from emcore.experiment import Experiment, SyntheticData, kept
-from emcore.figures.bound import losses_figure, shares_figure, with_marks, with_questions
+from emcore.figures.bound import losses_figure, shares_figure, way_figure, with_marks, with_questions
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
@@ -274,6 +274,29 @@ def _amount(value: float) -> str:
 
 def _two(value: float) -> str:
     return report.number(float(value), 2)
+
+
+def show_way(history: History, position: int, look: Look) -> None:
+    """Where the latest partial M-step, or the first one, stopped on its way to the top of the bound."""
+    t = min(max(position // 2 - 1, 0), history.n_iterations - 1)
+    if t < 0:
+        return
+    try:
+        way = landscape.way_to_the_top(history, t, history.model.model)
+    except DegenerateFit:
+        return
+    st.markdown(
+        f"M-step {t + 1} went {report.number(100 * way.stop, 0)} % of the way to the top of the bound. "
+        "Wherever the bound is higher than at the start, the log-likelihood, which lies above it, is higher too: a "
+        "step need not reach the top."
+    )
+    st.plotly_chart(
+        way_figure(history, way, look=look),
+        key="way",
+        config=PLOTLY,
+        alt=f"Log-likelihood and bound along the way of M-step {t + 1}; it stopped at part "
+        f"{report.number(way.stop, 2)} of the way.",
+    )
 
 
 def shares_table(history: History, position: int, rows: Sequence[int]) -> str:
