@@ -149,7 +149,7 @@ def way_figure(history: History, way: Way, *, look: Look = style.DEFAULT_LOOK) -
     name = history.model.objective_name
     layout = style.layout(
         look,
-        x_title="Part of the way to the top of the bound",
+        x_title="Part of the way",
         y_title=style.objective_title(history),
         revision="way",
         yaxis={"exponentformat": "none", "separatethousands": True},

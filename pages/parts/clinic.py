@@ -36,8 +36,8 @@ CSS = """
 .em-cards { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; }
 .em-cards > * { flex: 1 1 18rem; min-width: 0; max-width: 100%; }
 .em-cards th[scope="row"], .em-cards td:last-child, .em-cards th:last-child { white-space: normal; }
-.em-monitor th, .em-monitor td { white-space: normal !important; }
-.em-monitor td, .em-monitor th:last-child { text-align: start !important; }
+.em-wrapped th, .em-wrapped td { white-space: normal !important; }
+.em-wrapped td, .em-wrapped th:last-child { text-align: start !important; }
 .st-key-placing-bare .player-bar { display: none; }
 .em-broken { color: #d55e00; font-weight: 600; }
 @media (max-width: 480px) { .st-key-section button { padding-inline: 0.3rem; } }
@@ -241,7 +241,7 @@ def monitor_table(checks: Sequence[Check]) -> str:
                 f"first: {broken(check)}"
             )
         rows.append([escape(PROMISES[check.promise]), said])
-    return f'<div class="em-monitor">{outcome.table("The monitor", ["Promise", "This run"], rows)}</div>'
+    return f'<div class="em-wrapped">{outcome.table("The monitor", ["Promise", "This run"], rows)}</div>'
 
 
 def verdict(history: History, checks: Sequence[Check]) -> str:
@@ -554,4 +554,5 @@ def series(look: Look) -> None:
         [str(n), escape(guess.what), guess.guessed, guess.answer, _lost(guess.loss)]
         for n, guess in enumerate(guesses, 1)
     ]
-    st.html(outcome.table("Your guesses", ["", "Asked", "Guess", "Answer", "Loss (nats)"], rows[::-1]))
+    table = outcome.table("Your guesses", ["", "Asked", "Guess", "Answer", "Loss (nats)"], rows[::-1])
+    st.html(f'<div class="em-wrapped">{table}</div>')
