@@ -231,14 +231,16 @@ def crossings(parameters: GaussianMixtureParameters) -> tuple[Crossing, ...]:
     """
     if parameters.n_features != 1:
         raise ValueError(f"crossings need 1 feature, got {parameters.n_features}")
+    sds, means = parameters.sds[:, 0], parameters.means[:, 0]
+    constants = np.log(parameters.weights / sds) - log_constant(1)
     found = []
     for j in range(parameters.n_components):
         for k in range(j + 1, parameters.n_components):
             for x in _equal_products(parameters, j, k):
-                worked = bayes(parameters, [x])
-                shares = worked.responsibilities
-                if np.delete(shares, (j, k)).max(initial=0) <= max(shares[j], shares[k]):
-                    found.append(Crossing(x, (j, k), float(worked.products[j]), float(shares[j])))
+                logs = constants - 0.5 * ((x - means) / sds) ** 2
+                if logs.max() <= max(logs[j], logs[k]):
+                    share = 1 / np.exp(logs - logs[j]).sum()
+                    found.append(Crossing(x, (j, k), float(np.exp(logs[j])), float(share)))
     return tuple(sorted(found, key=lambda crossing: crossing.x))
 
 

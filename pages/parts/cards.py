@@ -41,6 +41,7 @@ CSS = f"""
 @media (max-width: 480px) {{
   :is(.st-key-step-tables, .st-key-density-tables, .st-key-fit-tables, .st-key-hand-over) .em-table :is(td, th) {{
     padding-inline: 0.15rem; font-size: 0.8rem; }}
+  :is(.st-key-density-formulas, .st-key-step-formulas) .katex {{ font-size: 0.95em; }}
   .st-key-part button {{ padding-inline: 0.35rem; }}
 }}
 </style>
