@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from emcore import landscape, report, variants
 from emcore.experiment import Experiment, PresetData
@@ -18,37 +16,10 @@ from emcore.models import GaussianMixture
 from emcore.variants import FAULTS, VARIANTS, log_joint
 from pages.parts import clinic
 from pages.parts import settings as choices
+from tests import apptest
+from tests.apptest import link, press, run, words
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/why_it_climbs.py"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return run(next(button for button in app.button if button.label == label).click())
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    return html + "\n".join(element.value for element in [*app.markdown, *app.caption])
+opened = partial(apptest.lesson, "why_it_climbs.py")
 
 
 @pytest.fixture(scope="module")
