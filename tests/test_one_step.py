@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,39 +13,16 @@ from emcore import worked
 from emcore.models import GaussianMixture
 from pages.parts import cards, sheet
 from pages.parts import settings as choices
+from tests import apptest
+from tests.apptest import link, run, words
 from tests.test_worked import HALVES, POINTS
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/one_step.py"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
+opened = partial(apptest.lesson, "one_step.py")
 
 
 def history(app: AppTest):
     visit = app.session_state["session"]
     return choices.experiment(visit.values, visit.own).history()
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    return html + "\n".join(element.value for element in (*app.markdown, *app.latex, *app.caption, *app.info))
 
 
 @pytest.mark.parametrize("part", choices.STEP_PARTS)
@@ -139,7 +115,7 @@ def test_the_m_step_s_card_is_the_next_iteration():
     ):
         assert cards.tex(float(value)) in shown
     run(app.segmented_control(key="component").set_value(3))
-    assert link(app) == {"part": "m-step", "component": "3", "position": "3"}
+    assert link(app) == {"part": "m-step", "component": "3"}
 
 
 @pytest.mark.parametrize("shape", ["tied", "diag", "spherical"])
