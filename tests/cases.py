@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 
-from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans, KMeansParameters
+from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans, KMeansParameters, TemperedMixture
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,28 @@ def _k_means_case(n_features: int, n_components: int) -> Case:
     return Case(f"k-means {n_features}d k={n_components}", model, X, start, minus_distortion)
 
 
+def _tempered_case(n_features: int, temperature: float, covariance_type: Any = "full", variance: Any = None) -> Case:
+    X = _groups(n_features, 2)
+    model = TemperedMixture(3, covariance_type, temperature, variance)
+    start = model.initialize(X, np.random.default_rng(2))
+
+    def minus_free_energy(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
+        """T sum_n log sum_k p_nk^(1/T), and its limit sum_n log max_k p_nk at T = 0."""
+        joint = np.array(
+            [
+                w * multivariate_normal(m, S).pdf(X)
+                for w, m, S in zip(parameters.weights, parameters.means, parameters.covariances, strict=True)
+            ]
+        )
+        if temperature == 0:
+            return float(np.log(joint.max(axis=0)).sum())
+        return float(temperature * np.log((joint ** (1 / temperature)).sum(axis=0)).sum())
+
+    held = "" if variance is None else ", means alone"
+    name = f"tempered {covariance_type} {n_features}d T={temperature:g}{held}"
+    return Case(name, model, X, start, minus_free_energy)
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -71,4 +93,8 @@ CASES = [
     ),
     _k_means_case(1, 2),
     _k_means_case(2, 3),
+    *(_tempered_case(2, temperature) for temperature in (0, 0.5, 1, 2)),
+    _tempered_case(1, 1.5, "tied"),
+    _tempered_case(2, 0.3, "diag"),
+    *(_tempered_case(2, temperature, "spherical", 1.7) for temperature in (0, 0.4, 1)),
 ]
