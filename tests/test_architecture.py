@@ -29,6 +29,7 @@ FLOORS = (
         "emcore.scene",
         "emcore.variants",
         "emcore.report",
+        "emcore.selection",
         "emcore.verdict",
         "emcore.worked",
     },
