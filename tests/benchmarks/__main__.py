@@ -12,6 +12,7 @@ PARTS = {
     "kernel": "tests.benchmarks.kernel",
     "restarts": "tests.benchmarks.restarts",
     "landscape": "tests.benchmarks.landscape",
+    "selection": "tests.benchmarks.selection",
     "browser": "tests.benchmarks.browser",
     "server": "tests.benchmarks.server",
 }
