@@ -11,18 +11,19 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from emcore import datasets, em, starts
 from emcore.datasets import DATASETS, Dataset, Group
-from emcore.models import GaussianMixture, KMeans
+from emcore.em import LatentVariableModel
+from emcore.models import GaussianMixture
 from emcore.models.gaussian_kernel import prepare
 from emcore.models.mixture import whole_number
 from emcore.restarts import Runs, run_many
-from emcore.starts import STARTS, ByHand
+from emcore.starts import OWN, STARTS, At, ByHand
 
 CACHE_BYTES = 256 * 2**20
 
@@ -92,21 +93,29 @@ class OwnData:
         return Dataset(X=X, truth=None, caption=f"Your own data from {self.name}.", question="", axes=self.columns)
 
 
+class Source(Hashable, Protocol):
+    """Where data come from: a frozen dataclass of plain values, which decide them."""
+
+    def make(self) -> Any:
+        """The data: `X`, read-only, as the model wants it, and whatever a page says of them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Everything that decides a run: data, model, start, stop.
 
     Attributes
     ----------
-    source : PresetData, SyntheticData or OwnData
+    source : PresetData, SyntheticData, OwnData or another Source
         Where the data come from.
-    model : GaussianMixture or KMeans
-        What is fitted.
+    model : LatentVariableModel
+        What is fitted: a frozen dataclass of its hyperparameters.
     start : str
-        A key of STARTS.
+        A key of STARTS, for a model that can be begun from means, or OWN for the model's own start.
     start_seed : int
         Of the start alone, from 0 up: the data have a seed of their own.
-    by_hand : ByHand or None
+    by_hand : ByHand, At or None
         The start's parameters where `start` is "by-hand", None for every other start.
     max_iter, tol
         As in `emcore.em.run`.
@@ -117,22 +126,22 @@ class Experiment:
         One of these is not what it must be. Whether a start by hand fits the model and the data shows in `history`.
     """
 
-    source: PresetData | SyntheticData | OwnData
-    model: GaussianMixture | KMeans
+    source: Source
+    model: LatentVariableModel
     start: str = "random-points"
     start_seed: int = 0
-    by_hand: ByHand | None = None
+    by_hand: ByHand | At | None = None
     max_iter: int = 100
     tol: float = 1e-6
 
     def __post_init__(self) -> None:
-        if not isinstance(self.source, PresetData | SyntheticData | OwnData):
-            raise ValueError(f"source must be PresetData, SyntheticData or OwnData, got {self.source!r}")
-        if self.start not in STARTS:
-            raise ValueError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
-        if self.start == "by-hand" and not isinstance(self.by_hand, ByHand):
+        if not callable(getattr(self.source, "make", None)):
+            raise ValueError(f"source must be PresetData, SyntheticData, OwnData or the like, got {self.source!r}")
+        if self.start not in STARTS and self.start != OWN:
+            raise ValueError(f"start must be one of {', '.join(STARTS)}, or {OWN}, got {self.start!r}")
+        if self.start == "by-hand" and type(self.by_hand) not in (ByHand, At):
             raise ValueError(
-                'the start "by-hand" needs weights, means and covariances in by_hand (a ByHand), '
+                'the start "by-hand" needs weights, means and covariances in by_hand (a ByHand, or an At), '
                 f"got {self.by_hand!r}; set them or try another start"
             )
         if self.start != "by-hand" and self.by_hand is not None:
@@ -152,7 +161,7 @@ class Experiment:
         """
         return blake2b(_spelled(self).encode(), digest_size=16).hexdigest()
 
-    def dataset(self) -> Dataset:
+    def dataset(self) -> Any:
         """The data (kept for all visitors)."""
         return dataset(self.source)
 
@@ -204,7 +213,7 @@ class _Block:
         return run_many(_mixture(experiment.model), X, begun, max_iter=experiment.max_iter, tol=experiment.tol)
 
 
-def _mixture(model: GaussianMixture | KMeans) -> GaussianMixture:
+def _mixture(model: LatentVariableModel) -> GaussianMixture:
     if not isinstance(model, GaussianMixture):
         raise ValueError(f"many runs at once need a GaussianMixture, got {model!r}")
     return model
@@ -218,10 +227,9 @@ def kept(key: Hashable, make: Callable[[], Any]) -> Any:
     return _cache.get(("kept", key), make)
 
 
-def dataset(source: PresetData | SyntheticData | OwnData) -> Dataset:
+def dataset(source: Source) -> Any:
     """The data of `source` (kept for all visitors)."""
-    made: Dataset = _cache.get(source, source.make)
-    return made
+    return _cache.get(source, source.make)
 
 
 def _tolerance(tol: Any) -> float:

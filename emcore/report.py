@@ -5,7 +5,7 @@ Works for every model whose parameters have `columns()`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,11 +107,29 @@ def _objective_digits(history: History) -> int:
     return 4 if np.abs(history.objective).max() < 100 else 2
 
 
-def caption(history: History, position: int, *, whole: bool = False) -> str:
+@dataclass(frozen=True)
+class Words:
+    """What the half-steps of a model do, each as a clause with its own numbers: of a run and an iteration.
+
+    Attributes
+    ----------
+    e_step : callable
+        What the E-step at theta_iteration found: "component 1 takes 25.0 of 50 points".
+    m_step : callable
+        What the M-step that made theta_iteration, 1 or more, changed: "mean 1 moved 0.12 to 4.05".
+    """
+
+    e_step: Callable[[History, int], str]
+    m_step: Callable[[History, int], str]
+
+
+def caption(history: History, position: int, *, whole: bool = False, words: Words | None = None) -> str:
     """One sentence on what the half-step at `position` did, with its own numbers.
 
-    With `whole` the sentence at an E-step speaks of the whole iteration that ends with it.
+    With `whole` the sentence at an E-step speaks of the whole iteration that ends with it. Without `words` the model
+    is one of clusters.
     """
+    words = words or CLUSTER_WORDS
     iteration = position // 2
     name = history.model.objective_name.lower()
     objective = objective_text(history, iteration)
@@ -121,13 +139,17 @@ def caption(history: History, position: int, *, whole: bool = False) -> str:
         title = "Iteration" if whole else "M-step"
         gain = float(gains(history)[iteration])
         climbed = f"{signed(gain, _objective_digits(history))} to {objective}" if gain else f"unchanged at {objective}"
-        return f"{title} {iteration}: {_farthest_move(history, iteration)}; {name} {climbed}."
+        return f"{title} {iteration}: {words.m_step(history, iteration)}; {name} {climbed}."
+    return (
+        f"E-step {iteration}: {words.e_step(history, iteration)}; the lower bound now equals the {name}, {objective}."
+    )
+
+
+def _shares(history: History, iteration: int) -> str:
+    """How many points each component takes."""
     taken = points_taken(history, iteration)
     who = "component 1 takes" if len(taken) == 1 else f"components {listed(_numbers(len(taken)))} take"
-    shares = listed([number(share, 1) for share in taken.tolist()])
-    return (
-        f"E-step {iteration}: {who} {shares} of {_points(history)}; the lower bound now equals the {name}, {objective}."
-    )
+    return f"{who} {listed([number(share, 1) for share in taken.tolist()])} of {_points(history)}"
 
 
 def _farthest_move(history: History, iteration: int) -> str:
@@ -140,6 +162,9 @@ def _farthest_move(history: History, iteration: int) -> str:
     parameters = history.parameters[iteration]
     digits = decimals(parameters)
     return f"mean {k + 1} moved {number(float(distances[k]), digits)} to {place(parameters.means[k], digits)}"
+
+
+CLUSTER_WORDS = Words(_shares, _farthest_move)
 
 
 def _numbers(count: int) -> list[str]:
@@ -159,13 +184,13 @@ class Captions:
     labels: tuple[str, ...]
 
 
-def captions(history: History) -> Captions:
-    """What the player says at each position of a run."""
+def captions(history: History, words: Words | None = None) -> Captions:
+    """What the player says at each position of a run; without `words` the model is one of clusters."""
     positions = range(history.n_positions)
     name = history.model.objective_name.lower()
     return Captions(
-        tuple(caption(history, position) for position in positions),
-        tuple(caption(history, position, whole=True) for position in positions[1::2]),
+        tuple(caption(history, position, words=words) for position in positions),
+        tuple(caption(history, position, whole=True, words=words) for position in positions[1::2]),
         tuple(f"Iteration {position // 2}, {name} {objective_text(history, position // 2)}" for position in positions),
     )
 
@@ -215,12 +240,13 @@ def outcome(history: History) -> Outcome:
     if n == 0:
         return Outcome(history.stopped, "No iteration was asked for: this is the start.", "Raise the limit.")
     only = "One component has one maximum, and this is it."
+    single = history.model.n_components == 1 and hasattr(history.parameters[0], "means")
     if gains(history)[-1] == 0 and _largest_change(history) is None:
         rest = "It may rest on a maximum or on a saddle: reseed the start to find out."
         return Outcome(
             history.stopped,
             f"After {reached}: nothing changed any more in the last one.",
-            only if history.model.n_components == 1 else rest,
+            only if single else rest,
         )
     gain = f"{significant(history.last_gain)} {history.model.objective_unit} per point"
     change = _largest_change(history) or "none"
@@ -230,7 +256,7 @@ def outcome(history: History) -> Outcome:
             history.stopped,
             f"After {reached}: the last one gained {gain}, less than the tolerance. {beside}",
             only
-            if history.model.n_components == 1
+            if single
             else "A small gain is no proof of a maximum: the run may be slow, or rest on a saddle. "
             "Lower the tolerance or reseed the start to find out.",
         )
@@ -251,7 +277,7 @@ def _largest_change(history: History) -> str | None:
     name, k = max(amounts, key=lambda key: abs(amounts[key]))
     if amounts[name, k] == 0:
         return None
-    kind, _, axis = name.partition(" ")
+    kind, _, axis = name.partition(" ") if name.startswith(("mean", "sd", "correlation")) else (name, "", "")
     return f"{significant(amounts[name, k])} ({kind} {k + 1}{axis and ', ' + axis})"
 
 

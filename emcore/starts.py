@@ -21,6 +21,8 @@ from emcore.models.mixture import frozen_array, whole_number
 
 Points = NDArray[np.float64]
 
+OWN = "own"  # the start that every model has: its `initialize`
+
 
 class StartableModel(LatentVariableModel, Protocol):
     """A model of clusters, which a start can hand means or responsibilities to."""
@@ -90,18 +92,39 @@ class Start:
         return self._make(model, model.prepare(X), rng)
 
 
-def start(name: str, model: StartableModel, X: Any, seed: int, by_hand: ByHand | None = None) -> Any:
+@dataclass(frozen=True)
+class At:
+    """First parameters of any model by their coordinates (`to_vector`), for a start that a person sets.
+
+    Attributes
+    ----------
+    vector : tuple of float
+        As many as the model's parameters have `names`. Whether they fit, `start` says.
+    """
+
+    vector: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", _plain(tuple(self.vector)))
+
+    @classmethod
+    def of(cls, parameters: Any) -> At:
+        """The coordinates of these parameters."""
+        return cls(tuple(parameters.to_vector().tolist()))
+
+
+def start(name: str, model: Any, X: Any, seed: int, by_hand: ByHand | At | None = None) -> Any:
     """The first parameters of `model` that the start called `name` chooses for X.
 
     Parameters
     ----------
     name : str
-        A key of STARTS.
+        A key of STARTS, for a model that can be begun from means; or OWN, the `initialize` of any model.
     model, X
         What will be fitted to what; X has shape (n_samples, n_features).
     seed : int
         From 0 up. Data are drawn from another stream (`emcore.datasets`), even if the seeds are equal.
-    by_hand : ByHand or anything with its three attributes
+    by_hand : ByHand, or anything with its three attributes, or At
         The numbers of the start "by-hand"; the other starts do not look at them.
 
     Raises
@@ -109,9 +132,13 @@ def start(name: str, model: StartableModel, X: Any, seed: int, by_hand: ByHand |
     ValueError
         An unknown name, a seed that is no whole number, or numbers that do not fit the model and the data.
     """
-    if name not in STARTS:
-        raise ValueError(f"start must be one of {', '.join(STARTS)}, got {name!r}")
+    if name not in STARTS and name != OWN:
+        raise ValueError(f"start must be one of {', '.join(STARTS)}, or {OWN}, got {name!r}")
     rng = np.random.default_rng([whole_number(seed, "seed", least=0), 1])
+    if name == OWN:
+        return model.initialize(model.prepare(X), rng)
+    if name == "by-hand" and isinstance(by_hand, At):
+        return model.initialize(model.prepare(X), rng).from_vector(np.array(by_hand.vector))
     if name == "by-hand" and by_hand is not None:
         return _from_numbers(model, model.prepare(X), by_hand)
     return STARTS[name](model, X, rng)

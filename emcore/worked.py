@@ -42,8 +42,18 @@ class Bayes:
         The place.
     weights : ndarray of shape (n_components,)
         p(z = k), the probability of each component before x is seen.
+    means : ndarray of shape (n_components, n_features)
+    covariances : ndarray of shape (n_components, n_features, n_features)
+    spreads : ndarray of shape (n_components,)
+        The square root of the determinant of each covariance: in one dimension the standard deviation.
+    squared_distances : ndarray of shape (n_components,)
+        (x - mean)' covariance^-1 (x - mean), the squared Mahalanobis distance of x from each mean: in one dimension
+        the square of the distance in standard deviations.
     densities : ndarray of shape (n_components,)
-        p(x | z = k), in 1 / (the unit of x), in two dimensions 1 / (the product of both units).
+        p(x | z = k) = exp(-squared distance / 2) / ((2 pi)^(n_features / 2) spread) (Bishop 2006, equation 2.43), in
+        1 / (the unit of x), in two dimensions 1 / (the product of both units).
+    log_densities : ndarray of shape (n_components,)
+        Their logarithms, in nats.
     products : ndarray of shape (n_components,)
         Weight x density, p(x, z = k).
     density : float
@@ -62,7 +72,12 @@ class Bayes:
 
     x: Array
     weights: Array
+    means: Array
+    covariances: Array
+    spreads: Array
+    squared_distances: Array
     densities: Array
+    log_densities: Array
     products: Array
     density: float
     responsibilities: Array
@@ -70,6 +85,16 @@ class Bayes:
     largest: float
     scaled: Array
     log_density: float
+
+    @property
+    def log_weights(self) -> Array:
+        """Logarithms of the weights."""
+        return np.log(self.weights)
+
+    @property
+    def log_spreads(self) -> Array:
+        """Logarithms of the spreads."""
+        return np.log(self.spreads)
 
     @property
     def underflows(self) -> bool:
@@ -88,10 +113,19 @@ def bayes(parameters: GaussianMixtureParameters, x: ArrayLike) -> Bayes:
     logs = log_products(parameters, place[None])[0]
     largest = float(logs.max())
     posterior = GaussianMixture(parameters.n_components).e_step(place[None], parameters)
+    log_densities = logs - np.log(parameters.weights)
+    spreads = _spreads(parameters.covariances)
+    # from the density, not from an inverse of the covariance, so that the one always follows from the other
+    squared = -2 * (log_densities + np.log(spreads) + log_constant(parameters.n_features))
     return Bayes(
         x=place,
         weights=parameters.weights,
-        densities=np.exp(logs - np.log(parameters.weights)),
+        means=parameters.means,
+        covariances=parameters.covariances,
+        spreads=spreads,
+        squared_distances=np.where(squared < 1e-10, 0.0, squared),
+        densities=np.exp(log_densities),
+        log_densities=log_densities,
         products=np.exp(logs),
         density=float(np.exp(posterior.objective)),
         responsibilities=posterior.responsibilities[0],
@@ -100,6 +134,20 @@ def bayes(parameters: GaussianMixtureParameters, x: ArrayLike) -> Bayes:
         scaled=np.exp(logs - largest),
         log_density=posterior.objective,
     )
+
+
+def log_constant(n_features: int) -> float:
+    """ln((2 pi)^(n_features / 2)): what every Gaussian density of so many features is divided by, as a logarithm."""
+    return 0.5 * n_features * float(np.log(2 * np.pi))
+
+
+def _spreads(covariances: Array) -> Array:
+    """Square roots of the determinants of covariances of one or two features, without losing flat ones to rounding."""
+    first = covariances[:, 0, 0]
+    if covariances.shape[1] == 1:
+        return np.sqrt(first)
+    rest = covariances[:, 1, 1] - covariances[:, 0, 1] ** 2 / first
+    return np.sqrt(first * np.maximum(rest, np.finfo(float).tiny))
 
 
 def log_products(parameters: GaussianMixtureParameters, X: Array) -> Array:
@@ -122,16 +170,18 @@ def units(axes: tuple[str, ...]) -> str:
     return f"1/{found[0]}" if len(found) == 1 else f"1/({' × '.join(found)})"
 
 
-def about_densities(worked: Bayes, axes: tuple[str, ...]) -> str:
-    """Why a density of more than 1 is none too large; "" where there is none."""
-    high = int(worked.densities.argmax())
-    if worked.densities[high] <= 1:
+def about_densities(largest: float, whose: str, axes: tuple[str, ...]) -> str:
+    """Why a density of more than 1 is none too large; "" where the largest on show is not above 1.
+
+    `whose` says which density it is: "The density of component 1".
+    """
+    if largest <= 1:
         return ""
     return (
-        f"The density of component {high + 1} is {number(float(worked.densities[high]), 3)} here, more than 1. It is "
-        f"no probability: its unit is {units(axes)}, and a probability is a density times a width"
-        f"{'' if len(axes) == 1 else ' times a height'}. Narrow components have high densities; measured in smaller "
-        "units the same density is a smaller number. Responsibilities are ratios, which the unit does not change."
+        f"{whose} is {number(largest, 3)} here, more than 1. It is no probability: its unit is {units(axes)}, and a "
+        f"probability is a density times a width{'' if len(axes) == 1 else ' times a height'}. Narrow components have "
+        "high densities; measured in smaller units the same density is a smaller number. Responsibilities are ratios, "
+        "which the unit does not change."
     )
 
 
@@ -185,7 +235,7 @@ def crossings(parameters: GaussianMixtureParameters) -> tuple[Crossing, ...]:
             for x in _equal_products(parameters, j, k):
                 worked = bayes(parameters, [x])
                 shares = worked.responsibilities
-                if min(shares[j], shares[k]) >= shares.max() * (1 - 1e-6):
+                if np.delete(shares, (j, k)).max(initial=0) <= max(shares[j], shares[k]):
                     found.append(Crossing(x, (j, k), float(worked.products[j]), float(shares[j])))
     return tuple(sorted(found, key=lambda crossing: crossing.x))
 
@@ -316,17 +366,26 @@ class Average:
         """Standard deviations along the axes by the weighted average itself, shape (n_features,)."""
         return np.sqrt(np.diag(self.own_covariance))
 
-    def rows(self, most: int = 5) -> list[tuple[str, Array, float, Array]]:
-        """The points that count most: name, point, responsibility, responsibility x point; then the others, and the
-        sum."""
+    def rows(self, most: int = 5) -> list[tuple[str, Array, float, Array, Array]]:
+        """The points that count most; then the others, and the sum.
+
+        Of each: name, point, responsibility, responsibility x point, and responsibility x (point - mean)(point -
+        mean)', of which the upper triangle: shape (1,) or (3,).
+        """
         short = shortened(self.responsibilities, most)
-        terms = self.responsibilities[:, None] * self.X
-        listed_rows = [(f"{n + 1}", self.X[n], float(self.responsibilities[n]), terms[n]) for n in short.rows]
+        offsets = self.X - self.mean
+        upper = np.triu_indices(self.X.shape[1])
+        weights = self.responsibilities[:, None]
+        terms, squares = weights * self.X, weights * offsets[:, upper[0]] * offsets[:, upper[1]]
+        listed_rows = [
+            (f"{n + 1}", self.X[n], float(self.responsibilities[n]), terms[n], squares[n]) for n in short.rows
+        ]
         nowhere = np.full(self.X.shape[1], np.nan)
         if short.n_others:
-            others = terms.sum(axis=0) - terms[list(short.rows)].sum(axis=0)
-            listed_rows.append((f"{short.n_others:,} others", nowhere, short.others, others))
-        return [*listed_rows, ("Sum", nowhere, short.total, terms.sum(axis=0))]
+            rest = np.delete(np.arange(len(self.X)), short.rows)
+            name = f"{short.n_others:,} others"
+            listed_rows.append((name, nowhere, short.others, terms[rest].sum(axis=0), squares[rest].sum(axis=0)))
+        return [*listed_rows, ("Sum", nowhere, short.total, terms.sum(axis=0), squares.sum(axis=0))]
 
 
 def average(model: GaussianMixture, X: Any, posterior: Any, component: int) -> Average:

@@ -17,7 +17,7 @@ import emcore.experiment
 from emcore.datasets import DATASETS, Group
 from emcore.experiment import BoundedCache, Experiment, OwnData, PresetData, SyntheticData, kept, n_bytes
 from emcore.models import GaussianMixture, KMeans
-from emcore.starts import STARTS, ByHand
+from emcore.starts import STARTS, At, ByHand
 
 GROUPS = (Group(40, (-2.0, 0.0), ((1.0, 0.0), (0.0, 1.0))), Group(30, (2.0, 1.0), ((1.0, 0.3), (0.3, 1.0))))
 OWN = OwnData.of("points.csv", ("x",), [[1.0], [2.0], [4.0]])
@@ -130,7 +130,7 @@ def test_a_digest_is_the_same_in_another_process():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"source": "three-blobs"}, "source must be PresetData, SyntheticData or OwnData, got 'three-blobs'"),
+        ({"source": "three-blobs"}, "source must be PresetData, SyntheticData, OwnData or the like, got 'three-blobs'"),
         ({"start": "lucky"}, "start must be one of random-points, .*, got 'lucky'"),
         ({"start_seed": -1}, "start_seed must be a whole number from 0 up, got -1"),
         ({"start_seed": 1.5}, "start_seed must be a whole number"),
@@ -384,3 +384,20 @@ def test_what_is_kept_is_made_once_per_kind():
     assert kept(key, lambda: 1.5) == 1.5
     assert kept(key, lambda: pytest.fail("made twice")) == 1.5
     assert kept(("basins", PresetData("tiny")), lambda: 2.5) == 2.5
+
+
+def test_a_model_s_own_start_and_one_at_coordinates():
+    source = PresetData("waiting-times")
+    own = Experiment(source, GaussianMixture(2), start="own", start_seed=3)
+    first = own.history().parameters[0]
+    X = own.dataset().X
+    assert np.array_equal(
+        first.to_vector(), GaussianMixture(2).initialize(X, np.random.default_rng([3, 1])).to_vector()
+    )
+    later = own.history().parameters[4]
+    again = Experiment(source, GaussianMixture(2), start="by-hand", by_hand=At.of(later))
+    np.testing.assert_allclose(again.history().objective[0], own.history().objective[4], rtol=1e-12)
+    assert hash(again) == hash(Experiment(source, GaussianMixture(2), start="by-hand", by_hand=At.of(later)))
+    assert again.digest != own.digest
+    with pytest.raises(ValueError, match="vector must have shape"):
+        _ = Experiment(source, GaussianMixture(2), start="by-hand", by_hand=At((1.0, 2.0))).history()

@@ -55,6 +55,14 @@ def test_every_number_of_bayes_rule_is_the_textbook_s(history, row):
     made = worked.bayes(theta, x)
     densities = [multivariate_normal(m, c).pdf(x) for m, c in zip(theta.means, theta.covariances, strict=True)]
     np.testing.assert_allclose(made.densities, densities, rtol=1e-10)
+    np.testing.assert_allclose(made.log_densities, np.log(densities), rtol=1e-9)
+    offsets = x - theta.means
+    squared = [offset @ np.linalg.inv(c) @ offset for offset, c in zip(offsets, theta.covariances, strict=True)]
+    np.testing.assert_allclose(made.squared_distances, squared, rtol=1e-9)
+    np.testing.assert_allclose(made.spreads, np.sqrt(np.linalg.det(theta.covariances)), rtol=1e-10)
+    np.testing.assert_allclose(
+        np.exp(-made.squared_distances / 2 - worked.log_constant(len(x))) / made.spreads, densities, rtol=1e-9
+    )
     np.testing.assert_allclose(made.products, theta.weights * densities, rtol=1e-10)
     assert made.density == pytest.approx(np.dot(theta.weights, densities), rel=1e-10)
     np.testing.assert_allclose(made.responsibilities, made.products / made.density, rtol=1e-10)
@@ -83,9 +91,10 @@ def test_a_place_that_is_none_is_refused():
 
 def test_a_density_above_1_and_a_log_likelihood_above_0_are_explained_with_their_unit():
     narrow = line([0.5, 0.5], [0, 1], [0.01, 1])
-    text = worked.about_densities(worked.bayes(narrow, [0.0]), ("Waiting time (min)",))
+    densities = worked.bayes(narrow, [0.0]).densities
+    text = worked.about_densities(densities[0], "The density of component 1", ("Waiting time (min)",))
     assert "39.894" in text and "1/min" in text and "component 1" in text
-    assert worked.about_densities(worked.bayes(HALVES, [1.0]), ("x",)) == ""
+    assert worked.about_densities(1.0, "The density", ("x",)) == ""
     assert "1/(min × cm)" in worked.about_log_likelihood(3.0, ("a (min)", "b (cm)"))
     assert worked.about_log_likelihood(-3.0, ("x",)) == ""
 
@@ -168,6 +177,11 @@ def test_the_averages_of_a_component_are_the_textbook_s(covariance_type):
         np.testing.assert_allclose(made.mean, means[k], rtol=1e-9)
         np.testing.assert_allclose(made.own_covariance, covariances[k], rtol=1e-9)
         np.testing.assert_allclose(made.scatter, covariances[k] * counts[k], rtol=1e-9)
+        *terms, (_, _, count, mean_sums, squares) = made.rows()
+        assert count == pytest.approx(made.count, rel=1e-10) == pytest.approx(sum(row[2] for row in terms), rel=1e-10)
+        np.testing.assert_allclose(mean_sums, made.mean_sums, rtol=1e-9)
+        np.testing.assert_allclose(squares, made.scatter[np.triu_indices(2)], rtol=1e-9)
+        np.testing.assert_allclose(sum(row[4] for row in terms), squares, rtol=1e-9)
         np.testing.assert_allclose(
             made.covariance, textbook.constrained(covariances, counts, covariance_type)[k], rtol=1e-9, atol=1e-12
         )

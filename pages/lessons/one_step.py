@@ -69,7 +69,7 @@ def labels() -> None:
         hand_over(history, steps)
     with st.container(key="label-formulas"):
         cards.label_formulas(len(dataset.axes))
-    cards.symbols(len(dataset.axes))
+    cards.symbols("labels", len(dataset.axes))
 
 
 @st.fragment
@@ -152,9 +152,21 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
     made = worked.bayes(theta, x)
     st.subheader(f"Bayes' rule at {magnifier.name_of(visit, x)}", anchor=False)
     st.caption(sentence)
+    st.markdown("**First the density of each component here**")
+    left, right = st.columns([1, 1], gap="large")
+    with left, st.container(key="density-formulas"):
+        cards.density_formulas(made, logs)
+    with right, st.container(key="density-tables"):
+        cards.density_table(made)
+        high = int(made.densities.argmax())
+        st.markdown(
+            worked.about_densities(float(made.densities[high]), f"The density of component {high + 1}", dataset.axes)
+        )
+    st.markdown("**Then times the weights, and divided by the sum**")
     left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="step-formulas"):
         cards.log_formulas(made) if logs else cards.bayes_formulas(made)
+        cards.symbols("logs" if logs else "e-step", len(x))
     with right, st.container(key="step-tables"):
         cards.bayes_table(made, logs)
         if made.underflows:
@@ -162,11 +174,9 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
                 "All products are 0 here to a computer's precision, and 0 / 0 is nothing. In logarithms the largest "
                 "is subtracted first, and the ratios come out."
             )
-        st.markdown(worked.about_densities(made, dataset.axes))
         if len(x) == 1:
             st.markdown(worked.about_crossings(theta, dataset.axes, report.decimals(theta)))
     st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
-    cards.symbols(len(x))
     magnifier.points_table(history, shown.position)
 
 
@@ -214,11 +224,11 @@ def average(history, captions, component) -> None:
     with left, st.container(key="fit-formulas"):
         cards.fit_formulas(made)
         st.markdown(cards.constraint(made, history.model.covariance_type))
+        cards.symbols("m-step", len(dataset.axes))
     with right, st.container(key="fit-tables"):
         cards.change_table(theta, following, component)
         cards.terms_table(made)
     st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
-    cards.symbols(len(dataset.axes))
 
 
 # ---- The sheet --------------------------------------------------------------------------------------------
@@ -237,7 +247,7 @@ def sheets() -> None:
     sheet.buttons(visit, tuple(map(tuple, history.X.tolist())))
     controls.end(visit)
     cells(on_sheet, history, captions)
-    cards.symbols(len(dataset.axes))
+    cards.symbols("sheet", len(dataset.axes))
 
 
 @st.fragment

@@ -6,6 +6,7 @@ browser is going back to an earlier link, so it undoes a choice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from emcore.experiment import Experiment, OwnData
 from emcore.starts import STARTS
 from pages.parts import csv_table
 from pages.parts import settings as choices
-from pages.parts.settings import PLACE, Link, Offer, Rows, Values
+from pages.parts.settings import PLACE, Link, ModelOffer, Offer, Rows, Values
 from pages.parts.text import plain
 
 MOST_SENTENCES = 10
@@ -32,7 +33,7 @@ class Session:
     values: Values
     link: Link
     query: dict[str, str]
-    offer: Offer = choices.PLAYGROUND
+    offer: Offer | ModelOffer = choices.PLAYGROUND
     own: OwnData | None = None
     table: tuple[str, csv_table.Table] | None = None  # the file's id, and what was read from it
     editor: int = 0  # a new number empties the tables' edits
@@ -65,7 +66,7 @@ def session() -> Session:
     return visit
 
 
-def begin(lesson: str = "playground", offer: Offer = choices.PLAYGROUND) -> Session:
+def begin(lesson: str = "playground", offer: Offer | ModelOffer = choices.PLAYGROUND) -> Session:
     """Before any widget: follow the URL where it was changed from outside.
 
     Every lesson has a session of its own. Who comes back to it by the menu, which names no settings, finds it as it
@@ -181,6 +182,68 @@ def sidebar(visit: Session) -> Experiment:
     return choices.experiment(visit.values, visit.own)
 
 
+def example(name: str, titles: Mapping[str, str], about: str) -> str:
+    """What a model lesson's data are, by the setting `name`; choosing one also sets up what its offer says."""
+
+    def chosen() -> None:
+        visit = session()
+        put(**{name: st.session_state[name]})
+        put(**visit.offer.defaults({name: visit.values[name]}) | {name: visit.values[name]} | _view_of(visit))
+
+    example: str = widget(
+        name, st.selectbox, "Example", list(titles), format_func=titles.__getitem__, help=about, on_change=chosen
+    )
+    return example
+
+
+def _view_of(visit: Session) -> Values:
+    """What concerns the eye alone, and stays when an example is chosen."""
+    return {"projector": visit.values["projector"]}
+
+
+def model_run(random: bool = True) -> None:
+    """The sidebar of a model lesson below its own choices: the start's seed, the run, the view.
+
+    `random` says whether the start of this lesson has anything random now.
+    """
+    st.subheader("Start")
+    start_seed(random)
+    _run()
+    st.subheader("View")
+    projector()
+
+
+def start_seed(random: bool) -> None:
+    """The start's seed, and the button that takes the next one."""
+    _seed(
+        "start-seed",
+        "Start seed",
+        "Reseed start",
+        random,
+        "The same seed gives the same start. It does not touch the data.",
+        "Start again from elsewhere, on the same data." if random else "Nothing in this start is random.",
+        "primary",
+    )
+
+
+def data_seed(random: bool) -> None:
+    """The seed of the data, and the button that takes the next one."""
+    _seed(
+        "data-seed",
+        "Data seed",
+        "New data",
+        random,
+        "The same seed draws the same data again. It does not touch the start.",
+        "Draw other data in the same way." if random else "These data are as they are.",
+        "secondary",
+    )
+
+
+def projector() -> None:
+    """The switch for the back row."""
+    widget("projector", st.toggle, "Projector", help="Larger type and thicker lines, for the back row.")
+
+
 def _data(visit: Session) -> None:
     st.subheader("Data")
     source = widget(
@@ -211,15 +274,7 @@ def _data(visit: Session) -> None:
         random = False
     else:
         st.caption("Set the groups in the table above the picture.")
-    _seed(
-        "data-seed",
-        "Data seed",
-        "New data",
-        random,
-        "The same seed draws the same points again. It does not touch the start.",
-        "Draw other points from the same groups." if random else "These data are as they are.",
-        "secondary",
-    )
+    data_seed(random)
 
 
 def _seed(name: str, label: str, press: str, random: bool, about_seed: str, about_press: str, kind: Any) -> None:
@@ -271,16 +326,7 @@ def _start(visit: Session) -> None:
         on_change=_start_chosen,
     )
     st.caption(STARTS[name].description)
-    random = STARTS[name].random
-    _seed(
-        "start-seed",
-        "Start seed",
-        "Reseed start",
-        random,
-        "The same seed gives the same start. It does not touch the data.",
-        "Start again from elsewhere, on the same data." if random else "Nothing in this start is random.",
-        "primary",
-    )
+    start_seed(STARTS[name].random)
 
 
 def _run() -> None:
@@ -318,7 +364,7 @@ def _view(visit: Session) -> None:
     )
     if choices.n_features(visit.values, visit.own) == 2:
         widget("contours", st.toggle, "Density contours", help="Lines of equal density of the whole mixture.")
-    widget("projector", st.toggle, "Projector", help="Larger type and thicker lines, for the back row.")
+    projector()
 
 
 def reseed(visit: Session) -> None:

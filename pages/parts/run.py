@@ -18,11 +18,11 @@ from pages.parts.controls import Session
 from pages.parts.player import PlayerReport, player
 
 
-def history_of(experiment: Experiment) -> tuple[History, report.Captions]:
-    """The run and what the player says at each of its positions."""
+def history_of(experiment: Experiment, words: report.Words | None = None) -> tuple[History, report.Captions]:
+    """The run and what the player says at each of its positions; without `words` the model is one of clusters."""
     with st.spinner("Running EM", show_time=True):
         history = experiment.history()
-        return history, report.captions(history)
+        return history, report.captions(history, words)
 
 
 def follow(
@@ -65,6 +65,36 @@ def rests(visit: Session, experiment: Experiment, shown: PlayerReport) -> None:
             st.rerun(scope="fragment")
         except st.errors.StreamlitAPIException:  # the switch was pressed while the whole script ran
             st.rerun()
+
+
+@st.fragment
+def play_model(
+    visit: Session,
+    experiment: Experiment,
+    history: History,
+    captions: report.Captions,
+    pictures: Callable[[Look], Sequence[SteppedFigure]],
+    below: Callable[[PlayerReport], None],
+    *,
+    look: Hashable = None,
+    widths: Sequence[float] = (3, 2),
+) -> None:
+    """The pictures of any model's run beside the objective's curve; below them what follows the position.
+
+    A step reruns this and nothing else. `look` says whatever else the pictures depend on; `widths` are those of the
+    pictures and, last, of the curve. `below` is called with what the player reports, and writes; how the run ended is
+    said after it.
+    """
+    seen = Look(projector=visit.values["projector"])
+    slot = st.empty()
+
+    def figures() -> tuple[SteppedFigure, ...]:
+        with slot, st.spinner("Drawing the run", show_time=True):
+            return (*pictures(seen), objective_figure(history, look=seen, half_steps=visit.half_steps))
+
+    shown = follow(visit, experiment, history, captions, figures, key="player", look=(seen, look), widths=widths)
+    below(shown)
+    st.html(f'<div class="em-below"><div>{outcome.ending(history, None)}</div></div>')
 
 
 @st.fragment

@@ -55,7 +55,9 @@ class Setting:
     joint: str = " must be "
 
 
-def _one_of(options: Mapping[str, Any]) -> Setting:
+def one_of(options: Mapping[str, Any]) -> Setting:
+    """One of these names."""
+
     def parse(text: str) -> str:
         if text not in options:
             raise ValueError(f"one of {', '.join(filter(None, options))}")
@@ -64,7 +66,9 @@ def _one_of(options: Mapping[str, Any]) -> Setting:
     return Setting(parse)
 
 
-def _whole(low: int, high: int, remark: str = "") -> Setting:
+def whole(low: int, high: int, remark: str = "") -> Setting:
+    """A whole number from `low`, 0 or more, to `high`."""
+
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 8 and low <= int(text) <= high):
             raise ValueError(f"a whole number from {low} to {high:,}{remark}")
@@ -73,7 +77,9 @@ def _whole(low: int, high: int, remark: str = "") -> Setting:
     return Setting(parse)
 
 
-def _one_of_numbers(*options: int) -> Setting:
+def one_of_numbers(*options: int) -> Setting:
+    """One of these whole numbers."""
+
     def parse(text: str) -> int:
         if text not in map(str, options):
             raise ValueError(f"one of {', '.join(map(str, options))}")
@@ -82,7 +88,9 @@ def _one_of_numbers(*options: int) -> Setting:
     return Setting(parse)
 
 
-def _flag() -> Setting:
+def flag() -> Setting:
+    """Yes or no."""
+
     def parse(text: str) -> bool:
         if text not in ("0", "1"):
             raise ValueError("0 or 1")
@@ -94,6 +102,21 @@ def _flag() -> Setting:
 def number(value: float) -> str:
     """A number as a person would type it: 0.5, 1e-6, 20001."""
     return re.sub(r"e\+?(-?)0*(\d)", r"e\1\2", f"{value:.10g}")
+
+
+def decimal(low: float, high: float) -> Setting:
+    """A number from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:  # NaN neither
+            raise ValueError(f"a number from {number(low)} to {number(high)}")
+        return value
+
+    return Setting(parse, number)
 
 
 def _tolerance() -> Setting:
@@ -108,7 +131,9 @@ def _tolerance() -> Setting:
     return Setting(parse, number)
 
 
-def _text(longest: int) -> Setting:
+def text(longest: int) -> Setting:
+    """A printable text."""
+
     def parse(text: str) -> str:
         if len(text) > longest or not text.isprintable():
             raise ValueError(f"a name of at most {longest} printable characters")
@@ -117,7 +142,9 @@ def _text(longest: int) -> Setting:
     return Setting(parse)
 
 
-def _rows(check: Callable[[Rows], None]) -> Setting:
+def number_rows(check: Callable[[Rows], None]) -> Setting:
+    """Rows of numbers, an empty cell NaN; `check` raises ValueError, a sentence, where they are not legal."""
+
     def parse(text: str) -> Rows:
         if len(text) > 5000:
             raise ValueError(f"it must be at most 5,000 characters long, got {len(text):,}")
@@ -299,26 +326,29 @@ def one_more_group(rows: Rows) -> Rows | None:
 
 CHECKS: Mapping[str, Callable[[Rows], None]] = {"groups": check_groups, "by-hand": check_by_hand}
 SETTINGS: Mapping[str, Setting] = {
-    "data": _one_of(SOURCES),
-    "preset": _one_of(DATASETS),
-    "groups": _rows(CHECKS["groups"]),
-    "file": _text(120),
-    "data-seed": _whole(0, MAX_SEED),
-    "components": _whole(1, MAX_COMPONENTS),
-    "shape": _one_of(SHAPES),
-    "start": _one_of(STARTS),
-    "start-seed": _whole(0, MAX_SEED),
-    "by-hand": _rows(CHECKS["by-hand"]),
-    "max-iter": _whole(1, MAX_ITERATIONS),
+    "data": one_of(SOURCES),
+    "preset": one_of(DATASETS),
+    "groups": number_rows(CHECKS["groups"]),
+    "file": text(120),
+    "data-seed": whole(0, MAX_SEED),
+    "components": whole(1, MAX_COMPONENTS),
+    "shape": one_of(SHAPES),
+    "start": one_of(STARTS),
+    "start-seed": whole(0, MAX_SEED),
+    "by-hand": number_rows(CHECKS["by-hand"]),
+    "max-iter": whole(1, MAX_ITERATIONS),
     "tol": _tolerance(),
-    "truth": _flag(),
-    "contours": _flag(),
-    "projector": _flag(),
+    "truth": flag(),
+    "contours": flag(),
+    "projector": flag(),
 }
+# What every lesson has, whatever its model.
+RUN_SETTINGS = {name: SETTINGS[name] for name in ("start-seed", "max-iter", "tol", "projector")}
+RUN_USUAL: Values = {"start-seed": 0, "max-iter": 100, "tol": 1e-6, "projector": False}
 # The player writes these two into the URL itself, as it comes to rest.
 PLACE: Mapping[str, Setting] = {
-    "position": _whole(0, 2 * MAX_ITERATIONS + 1, ", two for each iteration"),
-    "half-steps": _flag(),
+    "position": whole(0, 2 * MAX_ITERATIONS + 1, ", two for each iteration"),
+    "half-steps": flag(),
 }
 # Streamlit's own names, and those that mail, search and social sites add to links on their way.
 FOREIGN = ("embed", "embed_options", "fbclid", "gbraid", "gclid", "igshid", "msclkid", "ref", "source", "wbraid")
@@ -403,9 +433,13 @@ def setup(preset: str) -> Values:
     }
 
 
+def _nothing(values: Values) -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class Offer:
-    """What a lesson lets a person choose: SETTINGS, and what it has of its own.
+    """What a lesson on Gaussian mixtures lets a person choose: SETTINGS, and what it has of its own.
 
     Attributes
     ----------
@@ -422,12 +456,91 @@ class Offer:
     preset: str = DEFAULT_PRESET
     own: Mapping[str, Setting] = field(default_factory=dict)
     usual: Values = field(default_factory=dict)
-    idle: Callable[[Values], frozenset[str]] = lambda values: frozenset()
+    idle: Callable[[Values], frozenset[str]] = _nothing
 
     @property
     def settings(self) -> dict[str, Setting]:
         """All settings by name."""
         return {**SETTINGS, **self.own}
+
+    def defaults(self, given: Values) -> Values:
+        """All settings where a link is silent, beside those that it gives."""
+        return defaults(given.get("data", "preset"), given.get("preset", self.preset), self)
+
+    def unused(self, values: Values) -> frozenset[str]:
+        """The settings that decide nothing while the values are such."""
+        idle = {
+            "preset": values["data"] != "preset",
+            "groups": values["data"] != "groups",
+            "file": values["data"] != "file",
+            "data-seed": values["data"] == "file",
+            "by-hand": values["start"] != "by-hand",
+            "start-seed": not STARTS[values["start"]].random,
+        }
+        return frozenset(name for name, is_idle in idle.items() if is_idle) | self.idle(values)
+
+    def checked(self, query: Mapping[str, str], given: Values) -> tuple[Values, list[str]]:
+        """Complete values, and a sentence for each that does not fit the others and was left out."""
+        base = self.defaults(given)
+        values, refused = base | given, []
+        if values["start"] == "by-hand" and not fits_by_hand(values, values["by-hand"]):
+            if "by-hand" in given or "by-hand" not in query:  # else it was named already
+                refused.append(_misfit(values))
+            usual = base["start"] != "by-hand" or fits_by_hand(values, base["by-hand"])
+            values |= {"start": base["start"] if usual else "random-points", "by-hand": base["by-hand"]}
+        for name in ("log", "rival"):
+            fitting = fitting_beginnings(values, values.get(name, ()))
+            if len(fitting) < len(values.get(name, ())):
+                wanted = f"one row for each of the {values['components']} components, of as many numbers as the data"
+                refused.append(f"{name}: a run by hand must have {wanted} need; those that do not are left out.")
+                values[name] = fitting
+        return values, refused
+
+
+@dataclass(frozen=True)
+class ModelOffer:
+    """What the lesson of another model lets a person choose: RUN_SETTINGS, and what it has of its own.
+
+    Attributes
+    ----------
+    own : mapping of name to Setting
+        Its own settings: data, hyperparameters, start.
+    usual : mapping of name to value
+        Their values where a link is silent; may also change those of RUN_SETTINGS.
+    setup : callable
+        What the choices made (all values) imply for others, as an example does for the model that suits it.
+    idle : callable
+        The names that decide nothing while the values are such: they stay out of the link.
+    misfits : callable
+        Of the complete values: a sentence for each name whose value does not fit the others. It then has its default.
+    """
+
+    own: Mapping[str, Setting]
+    usual: Values
+    setup: Callable[[Values], Values] = lambda values: {}
+    idle: Callable[[Values], frozenset[str]] = _nothing
+    misfits: Callable[[Values], Mapping[str, str]] = lambda values: {}
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """All settings by name."""
+        return {**RUN_SETTINGS, **self.own}
+
+    def defaults(self, given: Values) -> Values:
+        """All settings where a link is silent, beside those that it gives."""
+        usual = {**RUN_USUAL, **self.usual}
+        return usual | self.setup(usual | given)
+
+    def unused(self, values: Values) -> frozenset[str]:
+        """The settings that decide nothing while the values are such."""
+        return self.idle(values)
+
+    def checked(self, query: Mapping[str, str], given: Values) -> tuple[Values, list[str]]:
+        """Complete values, and a sentence for each that does not fit the others and was left out."""
+        base = self.defaults(given)
+        values = base | given
+        refused = self.misfits(values)
+        return values | {name: base[name] for name in refused}, list(refused.values())
 
 
 PLAYGROUND = Offer()
@@ -485,17 +598,17 @@ def _plane() -> Setting:
 LAB = Offer(
     preset="three-peaks",
     own={
-        "task": _one_of({"": "", **TASK_TITLES}),
-        "room": _one_of(ROOMS),
+        "task": one_of({"": "", **TASK_TITLES}),
+        "room": one_of(ROOMS),
         "log": _beginnings(MAX_LOG),
-        "runs": _one_of_numbers(0, *RUN_NUMBERS),
-        "compare": _flag(),
-        "restarts": _whole(1, MAX_RESTARTS),
+        "runs": one_of_numbers(0, *RUN_NUMBERS),
+        "compare": flag(),
+        "restarts": whole(1, MAX_RESTARTS),
         "plane": _plane(),
-        "profile": _flag(),
+        "profile": flag(),
         "rival": _beginnings(1),
-        "branch": _whole(0, MAX_ITERATIONS),
-        "squarem": _flag(),
+        "branch": whole(0, MAX_ITERATIONS),
+        "squarem": flag(),
     },
     usual={
         "task": "",
@@ -546,36 +659,23 @@ def check_points(rows: Rows) -> None:
 def check_given(rows: Rows) -> None:
     """ValueError, a sentence, unless the rows are (iteration, row, component, responsibility), counted from 0, 1, 1."""
     for row in rows:
-        whole = len(row) == 4 and all(value == int(value) for value in row[:3] if abs(value) < 1e9)
-        if not whole or not (0 <= row[0] <= MAX_ITERATIONS and 1 <= row[1] <= SHEET_ROWS and 1 <= row[2] <= 10):
+        counts = len(row) == 4 and all(value == int(value) for value in row[:3] if abs(value) < 1e9)
+        if not counts or not (0 <= row[0] <= MAX_ITERATIONS and 1 <= row[1] <= SHEET_ROWS and 1 <= row[2] <= 10):
             raise ValueError("each must be iteration, row, component and responsibility, as in 0,2,1,0.9")
         if not 0 <= row[3] <= 1:
             raise ValueError(f"a responsibility must be from 0 to 1, got {number(row[3])}")
 
 
-def _place() -> Setting:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not abs(value) <= 1e9:
-            raise ValueError("a number from -1e9 to 1e9")
-        return value
-
-    return Setting(parse, number)
-
-
 ONE_STEP = Offer(
     own={
-        "part": _one_of(STEP_PARTS),
-        "point": _whole(1, MAX_SAMPLES),
-        "x": _place(),
-        "logs": _flag(),
-        "regions": _flag(),
-        "component": _whole(1, MAX_COMPONENTS),
-        "points": _rows(check_points),
-        "given": _rows(check_given),
+        "part": one_of(STEP_PARTS),
+        "point": whole(1, MAX_SAMPLES),
+        "x": decimal(-1e9, 1e9),
+        "logs": flag(),
+        "regions": flag(),
+        "component": whole(1, MAX_COMPONENTS),
+        "points": number_rows(check_points),
+        "given": number_rows(check_given),
     },
     usual={
         "part": "labels",
@@ -630,16 +730,16 @@ def _cut() -> Setting:
 WHY = Offer(
     preset="waiting-times",
     own={
-        "section": _one_of(SECTIONS),
+        "section": one_of(SECTIONS),
         "along": _cut(),
-        "since": _whole(0, MAX_ITERATIONS),
-        "step": _one_of(dict.fromkeys(STEPS)),
-        "percent": _one_of_numbers(*PERCENTS),
-        "draw-seed": _whole(0, MAX_SEED),
-        "case": _whole(0, MAX_SEED),
-        "asked": _one_of({"mean": "", "shares": ""}),
-        "turn": _whole(0, MAX_ITERATIONS),
-        "of": _whole(1, MAX_COMPONENTS),
+        "since": whole(0, MAX_ITERATIONS),
+        "step": one_of(dict.fromkeys(STEPS)),
+        "percent": one_of_numbers(*PERCENTS),
+        "draw-seed": whole(0, MAX_SEED),
+        "case": whole(0, MAX_SEED),
+        "asked": one_of({"mean": "", "shares": ""}),
+        "turn": whole(0, MAX_ITERATIONS),
+        "of": whole(1, MAX_COMPONENTS),
     },
     usual={
         "section": "bound",
@@ -682,7 +782,7 @@ class Link:
     refused: tuple[str, ...]
 
 
-def read_link(query: Mapping[str, str], offer: Offer = PLAYGROUND) -> Link:
+def read_link(query: Mapping[str, str], offer: Offer | ModelOffer = PLAYGROUND) -> Link:
     """The settings of a query string; what is missing or not legal falls back to its default."""
     given: Values = {}
     refused: list[str] = []
@@ -700,19 +800,8 @@ def read_link(query: Mapping[str, str], offer: Offer = PLAYGROUND) -> Link:
         elif not is_foreign(name):
             refused.append(f"{name[:40]} is not the name of a setting.")
     position, half_steps = given.pop("position", 0), given.pop("half-steps", False)
-    base = defaults(given.get("data", "preset"), given.get("preset", offer.preset), offer)
-    values = base | given
-    if values["start"] == "by-hand" and not fits_by_hand(values, values["by-hand"]):
-        if "by-hand" in given or "by-hand" not in query:  # else it was named above
-            refused.append(_misfit(values))
-        usual = base["start"] != "by-hand" or fits_by_hand(values, base["by-hand"])
-        values |= {"start": base["start"] if usual else "random-points", "by-hand": base["by-hand"]}
-    for name in ("log", "rival"):
-        fitting = fitting_beginnings(values, values.get(name, ()))
-        if len(fitting) < len(values.get(name, ())):
-            wanted = f"one row for each of the {values['components']} components, of as many numbers as the data need"
-            refused.append(f"{name}: a run by hand must have {wanted}; those that do not are left out.")
-            values[name] = fitting
+    values, misfits = offer.checked(query, given)
+    refused += misfits
     return Link(values, position, half_steps, tuple(refused))
 
 
@@ -728,18 +817,9 @@ def _misfit(values: Values) -> str:
     return f"by-hand: there must be {wanted}, got {got}."
 
 
-def write_link(values: Values, offer: Offer = PLAYGROUND) -> dict[str, str]:
+def write_link(values: Values, offer: Offer | ModelOffer = PLAYGROUND) -> dict[str, str]:
     """The shortest query that reads back to the same picture (but for the place of the player)."""
-    usual = defaults(values["data"], values["preset"], offer)
-    idle = {
-        "preset": values["data"] != "preset",
-        "groups": values["data"] != "groups",
-        "file": values["data"] != "file",
-        "data-seed": values["data"] == "file",
-        "by-hand": values["start"] != "by-hand",
-        "start-seed": not STARTS[values["start"]].random,
-    }
-    unused = {name for name, is_idle in idle.items() if is_idle} | offer.idle(values)
+    usual, unused = offer.defaults(values), offer.unused(values)
     return {
         name: setting.write(values[name])
         for name, setting in offer.settings.items()
