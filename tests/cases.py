@@ -9,9 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from scipy.stats import multivariate_normal
+from scipy.special import digamma, entr, softmax
+from scipy.stats import dirichlet, multivariate_normal, wishart
 
-from emcore.models import GaussianMixture, GaussianMixtureParameters, KMeans, KMeansParameters, TemperedMixture
+from emcore.models import (
+    GaussianMixture,
+    GaussianMixtureParameters,
+    KMeans,
+    KMeansParameters,
+    TemperedMixture,
+    VariationalGaussianMixture,
+    VariationalGaussianMixtureParameters,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +94,61 @@ def _tempered_case(n_features: int, temperature: float, covariance_type: Any = "
     return Case(name, model, X, start, minus_free_energy)
 
 
+def evidence_lower_bound(
+    X: NDArray[np.float64],
+    q: VariationalGaussianMixtureParameters,
+    alpha_0: float,
+    m_0: NDArray[np.float64],
+    beta_0: float,
+    nu_0: float,
+    scatter_0: NDArray[np.float64],
+) -> float:
+    """The seven terms as the book has them (Bishop 2006, equations 10.71 to 10.77), with entropies by scipy."""
+    n_features, n_components = X.shape[1], len(q.weights)
+    alpha, beta, nu = q.weights * q.concentration, q.mean_precisions, q.degrees_of_freedom
+    W = [np.linalg.inv(freedom * covariance) for freedom, covariance in zip(nu, q.covariances, strict=True)]
+    log_weights = digamma(alpha) - digamma(alpha.sum())
+    halves = (nu[:, None] - np.arange(n_features)) / 2
+    log_precisions = digamma(halves).sum(axis=1) + n_features * np.log(2) + [np.log(np.linalg.det(w)) for w in W]
+    distances = np.stack([nu[k] * cdist(X, q.means[[k]], "mahalanobis", VI=w)[:, 0] ** 2 for k, w in enumerate(W)], 1)
+    log_densities = 0.5 * (log_precisions - n_features / beta - distances - n_features * np.log(2 * np.pi))
+    r = softmax(log_weights + log_densities, axis=1)
+    found = (r * (log_weights + log_densities)).sum() + entr(r).sum()
+    if n_components > 1:
+        uniform = np.full(n_components, 1 / n_components)
+        constant = dirichlet(alpha_0 * n_components * uniform).logpdf(uniform) - (alpha_0 - 1) * np.log(uniform).sum()
+        found += constant + (alpha_0 - 1) * log_weights.sum() + dirichlet(alpha).entropy()
+    W_0 = np.linalg.inv(scatter_0)
+    constant = wishart(nu_0, W_0).logpdf(np.eye(n_features)) + 0.5 * np.trace(scatter_0)
+    for k in range(n_components):
+        offset = q.means[k] - m_0
+        found += 0.5 * (
+            n_features * np.log(beta_0 / (2 * np.pi))
+            + log_precisions[k]
+            - n_features * beta_0 / beta[k]
+            - beta_0 * nu[k] * offset @ W[k] @ offset
+        )
+        found += constant + 0.5 * (nu_0 - n_features - 1) * log_precisions[k]
+        found -= 0.5 * nu[k] * np.trace(scatter_0 @ W[k])
+        found -= 0.5 * (log_precisions[k] + n_features * np.log(beta[k] / (2 * np.pi)) - n_features)
+        found += wishart(nu[k], W[k]).entropy()
+    return float(found)
+
+
+def _variational_case(n_features: int, n_components: int, given: bool) -> Case:
+    """With a prior of its own, or with what follows from the data."""
+    X = _groups(n_features, 6, 60)
+    alpha_0, m_0, beta_0, nu_0 = 1 / n_components, X.mean(axis=0), 1.0, float(n_features)
+    scatter_0 = np.atleast_2d(np.cov(X.T, bias=True))
+    model = VariationalGaussianMixture(n_components)
+    if given:
+        alpha_0, m_0, beta_0, nu_0, scatter_0 = 0.03, m_0 + 0.5, 0.4, n_features + 1.3, 0.6 * scatter_0
+        model = VariationalGaussianMixture(n_components, alpha_0, m_0, beta_0, nu_0, scatter_0)
+    start = model.initialize(X, np.random.default_rng(6))
+    name = f"variational {n_features}d k={n_components}" + (" with a prior of its own" if given else "")
+    return Case(name, model, X, start, lambda X, q: evidence_lower_bound(X, q, alpha_0, m_0, beta_0, nu_0, scatter_0))
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
@@ -97,4 +161,8 @@ CASES = [
     _tempered_case(1, 1.5, "tied"),
     _tempered_case(2, 0.3, "diag"),
     *(_tempered_case(2, temperature, "spherical", 1.7) for temperature in (0, 0.4, 1)),
+    *(
+        _variational_case(n_features, n_components, given)
+        for n_features, n_components, given in ((1, 1, False), (1, 4, True), (2, 5, False), (2, 5, True), (4, 2, True))
+    ),
 ]

@@ -3,6 +3,11 @@
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, GaussianMixturePosterior
 from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
 from emcore.models.tempered import EqualSpheres, TemperedMixture, TemperedPosterior
+from emcore.models.variational_gaussian_mixture import (
+    VariationalGaussianMixture,
+    VariationalGaussianMixtureParameters,
+    VariationalGaussianMixturePosterior,
+)
 
 __all__ = [
     "EqualSpheres",
@@ -14,4 +19,7 @@ __all__ = [
     "KMeansPosterior",
     "TemperedMixture",
     "TemperedPosterior",
+    "VariationalGaussianMixture",
+    "VariationalGaussianMixtureParameters",
+    "VariationalGaussianMixturePosterior",
 ]
