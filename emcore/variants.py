@@ -19,7 +19,7 @@ from emcore.em import DegenerateFit, History, lower_bound
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.models import gaussian_kernel as kernel
 from emcore.models.gaussian_kernel import GaussianData
-from emcore.models.gaussian_mixture import GaussianMixturePosterior
+from emcore.models.gaussian_mixture import GaussianMixturePosterior, require_maximum_likelihood
 from emcore.models.mixture import log_joint
 
 Array = NDArray[np.float64]
@@ -76,6 +76,7 @@ class Variant:
             raise ValueError(f"name must be one of {', '.join(VARIANTS)}, got {self.name!r}")
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, got {self.fraction!r}")
+        require_maximum_likelihood(self.model, "variants of the steps")
 
     @property
     def rule(self) -> Rule:

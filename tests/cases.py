@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import digamma, entr, softmax
-from scipy.stats import dirichlet, multivariate_normal, wishart
+from scipy.stats import dirichlet, invgamma, invwishart, multivariate_normal, wishart
 
 from emcore.models import (
     GaussianMixture,
     GaussianMixtureParameters,
+    GaussianPrior,
     KMeans,
     KMeansParameters,
     TemperedMixture,
@@ -32,6 +33,7 @@ class Case:
     X: NDArray[np.float64]
     start: Any
     first_principles: Callable[[NDArray[np.float64], Any], float]
+    legal: Callable[[Any], bool] = lambda parameters: True  # what the M-step may choose from
 
 
 def mixture_log_likelihood(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
@@ -92,6 +94,46 @@ def _tempered_case(n_features: int, temperature: float, covariance_type: Any = "
     held = "" if variance is None else ", means alone"
     name = f"tempered {covariance_type} {n_features}d T={temperature:g}{held}"
     return Case(name, model, X, start, minus_free_energy)
+
+
+def log_prior(parameters: GaussianMixtureParameters, prior: GaussianPrior, covariance_type: str) -> float:
+    """Dirichlet, normal and inverse Wishart or gamma, by scipy's densities, one after the other."""
+    scatter = np.array(prior.scatter)
+    nu, kappa = prior.degrees_of_freedom, prior.mean_strength
+    weights = np.append(parameters.weights[:-1], 1 - parameters.weights[:-1].sum())
+    found = 0.0 if len(weights) == 1 else dirichlet([prior.weight_concentration] * len(weights)).logpdf(weights)
+    for mean, covariance in zip(parameters.means, parameters.covariances, strict=True):
+        found += multivariate_normal(prior.mean, covariance / kappa).logpdf(mean)
+    distinct = parameters.covariances[:1] if covariance_type == "tied" else parameters.covariances
+    for covariance in distinct:
+        if covariance_type == "diag":
+            found += invgamma(nu / 2, scale=np.diag(scatter) / 2).logpdf(np.diag(covariance)).sum()
+        elif covariance_type == "spherical":
+            found += invgamma(nu / 2, scale=np.diag(scatter).mean() / 2).logpdf(covariance[0, 0])
+        else:
+            found += invwishart(nu, scatter).logpdf(covariance)
+    return float(found)
+
+
+def _regularised_case(n_features: int, n_components: int, covariance_type: Any, with_prior: bool, floor: float) -> Case:
+    X = _groups(n_features, 5, 25)  # few points: the prior and the floor have a say
+    prior = None
+    if with_prior:
+        root = np.tri(n_features)
+        prior = GaussianPrior(np.arange(1.0, 1 + n_features), 0.8 * root @ root.T, n_features + 2.7, 0.8, 1.6)
+    model = GaussianMixture(n_components, covariance_type, prior, floor)
+    start = model.initialize(X, np.random.default_rng(4))
+
+    def first_principles(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
+        added = 0.0 if prior is None else log_prior(parameters, prior, covariance_type)
+        return mixture_log_likelihood(X, parameters) + added
+
+    def legal(parameters: GaussianMixtureParameters) -> bool:
+        return bool((np.linalg.eigvalsh(parameters.covariances) >= floor**2 * (1 - 1e-9)).all())
+
+    what = " and ".join(["a prior"] * with_prior + ["a floor"] * bool(floor))
+    name = f"gaussian {covariance_type} {n_features}d k={n_components} with {what}"
+    return Case(name, model, X, start, first_principles, legal)
 
 
 def evidence_lower_bound(
@@ -155,6 +197,14 @@ CASES = [
         for covariance_type in ("full", "tied", "diag", "spherical")
         for n_features, n_components in ((1, 1), (1, 3), (2, 2), (2, 3), (4, 2))
     ),
+    *(
+        _regularised_case(2, 3, covariance_type, with_prior, floor)
+        for covariance_type in ("full", "tied", "diag", "spherical")
+        for with_prior, floor in ((True, 0.0), (False, 0.9))
+    ),
+    _regularised_case(1, 3, "tied", True, 0.0),
+    _regularised_case(1, 2, "full", False, 0.9),
+    _regularised_case(4, 2, "full", True, 1.0),
     _k_means_case(1, 2),
     _k_means_case(2, 3),
     *(_tempered_case(2, temperature) for temperature in (0, 0.5, 1, 2)),

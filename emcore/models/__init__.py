@@ -1,6 +1,7 @@
 """Latent-variable models, one a file."""
 
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, GaussianMixturePosterior
+from emcore.models.gaussian_prior import GaussianPrior, GhostPoints
 from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
 from emcore.models.tempered import EqualSpheres, TemperedMixture, TemperedPosterior
 from emcore.models.variational_gaussian_mixture import (
@@ -14,6 +15,8 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureParameters",
     "GaussianMixturePosterior",
+    "GaussianPrior",
+    "GhostPoints",
     "KMeans",
     "KMeansParameters",
     "KMeansPosterior",
