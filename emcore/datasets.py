@@ -395,6 +395,18 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
             n_components=4,
             start_seed=10,
         ),
+        "how-many": _preset(
+            "How many groups?",
+            "300 points from groups that overlap: some share a centre, or nearly touch.",
+            "How many groups made these points? Guess before a criterion says it.",
+            _oval(90, (-2.5, 0), (1.5, 1.5), 0.8),
+            _oval(90, (-2.5, 0), (1.5, 1.5), -0.8),
+            _oval(70, (2, 2), (0.9, 0.9)),
+            _oval(50, (2.2, -1.6), (1.1, 0.6), 0.4),
+            n_components=4,
+            start_seed=1,
+            max_iter=1000,
+        ),
         "swapped-labels": _preset(
             "Swapped labels",
             "Two groups that come out in either order: nothing in the data says which is component 1.",

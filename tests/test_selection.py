@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from emcore import selection
-from emcore.datasets import Group
+from emcore.datasets import DATASETS, Group
 from emcore.experiment import Experiment, OwnData, PresetData, SyntheticData
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.restarts import run_many
@@ -114,6 +114,18 @@ def test_old_faithful_as_the_field_knows_it():
         assert found.value("log_likelihood", found.best) > REFERENCE["sklearn_n_init10_reg1e-6_tol1e-8"][
             f"faithful_2d/full/K={k}"
         ]["ll"] - (0.01 if k < 5 else 2)
+
+
+def test_the_lesson_s_example_divides_the_criteria():
+    """AIC takes too many, BIC the groups that made the points, ICL the clusters; one run for each K misleads BIC."""
+    preset = DATASETS["how-many"]
+    experiment = Experiment(PresetData("how-many"), GaussianMixture(1), max_iter=preset.max_iter)
+    sweep = {k: selection.fits(selection.candidate(experiment, k, "full"), 0, 20) for k in range(1, 9)}
+    chosen = {name: selection.lowest(selection.by_components(sweep, name)).n_components for name in CRITERIA}
+    assert preset.n_components == experiment.dataset().truth.n_components == chosen["bic"] == 4
+    assert chosen["aic"] > 4 > chosen["icl"]
+    assert selection.lowest(selection.by_components(sweep, "bic", first_run=True)).n_components != 4
+    assert not any(found.n_unfinished or found.best is None for found in sweep.values())
 
 
 def test_a_fall_of_the_best_likelihood_is_named_as_too_few_runs():

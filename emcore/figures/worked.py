@@ -72,7 +72,7 @@ def place_figure(
         grey = np.broadcast_to(style.rgb(style.NEUTRAL), (1, len(places), 3))
         colours = np.concatenate([grey, palette[shares.argmax(axis=2)]]).astype(np.uint8)
         tracks.append(Track(0, "marker.color", colours, (np.arange(history.n_positions) + 1) // 2))
-    return _with_traces(stepped, below, tracks, [_mark(stepped, x, look)])
+    return with_traces(stepped, below, tracks, [_mark(stepped, x, look)])
 
 
 def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def component_figure(
     base = np.full((1, len(shown)), look.point_size(len(shown)))
     extra.append(Track(points, "marker.size", np.concatenate([base, sizes]), (positions + 1) // 2))
     return replace(
-        _with_traces(replace(stepped, figure=figure, tracks=tuple(tracks)), [], [], above, extra),
+        with_traces(replace(stepped, figure=figure, tracks=tuple(tracks)), [], [], above, extra),
         description=f"{stepped.description} Points are as large as component {component + 1} takes them; its shape "
         "before the M-step is dotted, after it solid.",
     )
@@ -332,7 +332,7 @@ def handover_figure(
     )
 
 
-def _with_traces(
+def with_traces(
     stepped: SteppedFigure,
     below: Sequence[dict[str, Any]],
     below_tracks: Sequence[Track],
