@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emcore.em import History
 from emcore.matching import match
-from emcore.models import GaussianMixtureParameters
+from emcore.models import GaussianMixture, GaussianMixtureParameters
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -203,9 +203,10 @@ def step_names(history: History) -> tuple[str, ...]:
 def points_taken(history: History, iteration: int) -> NDArray[np.float64]:
     """N_k after the E-step at theta_iteration: the responsibilities of each component, summed over the points.
 
-    Where an M-step followed, its weights are N_k / n, so nothing needs to be computed again.
+    Where an M-step of maximum likelihood followed, its weights are N_k / n, so nothing needs to be computed again.
     """
-    if iteration < history.n_iterations and hasattr(history.parameters[iteration + 1], "weights"):
+    plain = isinstance(history.model, GaussianMixture) and history.model.prior is None
+    if plain and iteration < history.n_iterations:
         counts: NDArray[np.float64] = history.parameters[iteration + 1].weights * history.n_samples
         return counts
     summed: NDArray[np.float64] = history.posterior(iteration).responsibilities.sum(axis=0)

@@ -11,6 +11,7 @@ from emcore import em, landscape, lower_bound, run, worked
 from emcore.experiment import Experiment, PresetData
 from emcore.models import GaussianMixture, GaussianMixtureParameters, GaussianPrior, GhostPoints
 from emcore.models.gaussian_prior import least_spread_count
+from emcore.report import points_taken
 from emcore.restarts import distinct, run_many
 from emcore.variants import Variant
 from tests.cases import log_prior
@@ -247,6 +248,15 @@ def test_it_is_never_silently_left_out(changes):
     for ask in refused:
         with pytest.raises(ValueError, match="must be those of maximum likelihood"):
             ask()
+
+
+def test_a_caption_counts_points_without_ghosts():
+    X = points()
+    model = GaussianMixture(2, "full", prior_of(weight_concentration=40.0))
+    history = run(model, X, model.initialize(X, np.random.default_rng(0)), max_iter=3, tol=0)
+    for iteration in range(4):
+        counted = history.posterior(iteration).responsibilities.sum(axis=0)
+        np.testing.assert_allclose(points_taken(history, iteration), counted, rtol=1e-12)
 
 
 def test_slices_and_grids_hold_the_log_prior():
