@@ -49,4 +49,10 @@ LESSONS = (
         "Gaussian mixtures",
         "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
     ),
+    Lesson(
+        "shapes.py",
+        "What shape",
+        "Choosing the model",
+        "Fit four shapes of covariance side by side, count their parameters, and predict which one BIC prefers.",
+    ),
 )

@@ -24,6 +24,10 @@ FLOORS = (
     {"emcore.starts", "emcore.datasets", "emcore.matching"},
     {
         "emcore.experiment",
+        "emcore.annealing",
+        "emcore.clusters",
+        "emcore.regions",
+        "emcore.shapes",
         "emcore.restarts",
         "emcore.landscape",
         "emcore.scene",
