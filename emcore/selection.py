@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emcore import starts
-from emcore.em import DegenerateFit
+from emcore.em import DegenerateFit, History
 from emcore.experiment import Experiment, kept
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.models import gaussian_kernel as kernel
@@ -589,8 +589,10 @@ def about_test(n_components: int, ratio: float, replicates: Sequence[float]) -> 
     larger = sum(value >= ratio for value in known)
     lost = len(replicates) - len(known)
     left_out = f" {lost:,} more collapsed and are left out." if lost else ""
-    verdict = f"An extra component gains as much as this by chance alone in {significant(100 * p)} % of cases: " + (
-        "there is little sign of it." if p > 0.05 else "the data ask for it."
+    verdict = (
+        "Chance alone gains as much often enough: little speaks for one component more."
+        if p > 0.05
+        else "Chance alone hardly ever gains as much: the data ask for one component more."
     )
     return (
         f"On the data, K = {n_components + 1} gains {number(ratio)} over K = {n_components} (twice the difference of "
@@ -635,7 +637,25 @@ def predict(X: ArrayLike, parameters: GaussianMixtureParameters, places: ArrayLi
     ]
 
 
-def uncertainty(shares: Array) -> Array:
-    """1 - the largest responsibility, over the last axis: the chance that the most likely component is wrong."""
-    doubtful: Array = 1 - shares.max(axis=-1)
-    return doubtful
+def uncertainty(history: History, places: ArrayLike, most: int = 60) -> tuple[NDArray[np.int_], Array]:
+    """1 - the largest responsibility at places: the chance that the most likely component is the wrong one.
+
+    Parameters
+    ----------
+    history : History
+        Of a Gaussian mixture.
+    places : array-like of shape (n_places, n_features)
+    most : int
+        For how many iterations at most, 2 or more: each early one, then fewer and fewer, and the last.
+
+    Returns
+    -------
+    iterations : ndarray of int, shape (n_frames,)
+        For which ones, ascending from 0.
+    doubts : ndarray of shape (n_frames, n_places)
+    """
+    last = history.n_iterations
+    iterations = np.unique(np.rint(np.geomspace(1, last + 1, min(most, last + 1))).astype(int) - 1)
+    grid = kernel.prepare(np.asarray(places, dtype=np.float64))
+    doubts = np.array([1 - _responsibilities(grid, history.parameters[t]).max(axis=1) for t in iterations.tolist()])
+    return iterations, doubts

@@ -50,6 +50,12 @@ LESSONS = (
         "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
     ),
     Lesson(
+        "how_many.py",
+        "How many components",
+        "Choosing the model",
+        "Guess the number of components, then let criteria, held-out points and a test speak; classify new points.",
+    ),
+    Lesson(
         "shapes.py",
         "What shape",
         "Choosing the model",

@@ -230,7 +230,7 @@ def test_the_bootstrap_knows_one_group_from_two():
     assert selection.p_value(ratio, replicates) > 0.05 and min(replicates) >= 0
     ratio, replicates = test_of(0.0, 4.0)
     assert selection.p_value(ratio, replicates) == 1 / 20
-    assert "the data ask for it" in selection.about_test(1, ratio, replicates)
+    assert "the data ask for one component more" in selection.about_test(1, ratio, replicates)
 
 
 def test_p_values_count_the_data_themselves():
@@ -264,4 +264,12 @@ def test_a_prediction_is_bayes_rule_also_far_from_all_points():
 
 
 def test_uncertainty_is_what_the_most_likely_component_leaves():
-    assert np.allclose(selection.uncertainty(np.array([[1.0, 0.0], [0.5, 0.5], [0.2, 0.8]])), [0, 0.5, 0.2])
+    history = replace(FAITHFUL, model=GaussianMixture(3), max_iter=300).history()
+    places = [(2.0, 55.0), (3.2, 68.0), (4.5, 80.0)]
+    iterations, doubts = selection.uncertainty(history, places, most=10)
+    assert iterations[0] == 0 and iterations[-1] == history.n_iterations and 5 <= len(iterations) <= 10
+    for t, row in zip(iterations.tolist(), doubts, strict=True):
+        shares = [said.responsibilities for said in selection.predict(history.X, history.parameters[t], places)]
+        np.testing.assert_allclose(row, 1 - np.max(shares, axis=1), atol=1e-12)
+    short = replace(FAITHFUL, max_iter=1).history()
+    assert selection.uncertainty(short, places)[0].tolist() == [0, 1]

@@ -32,11 +32,10 @@ SIGNS: Final = {
     "spherical": (style.MAXIMUM_COLOURS[1], "cross", "dot"),
 }
 TITLES: Final = {"log_likelihood": "Log-likelihood"} | {name: one.title for name, one in CRITERIA.items()}
-DWARFED: Final = 0.45  # of all heights: what is left without the first values, where they would flatten all others
+DWARFED: Final = 0.3  # of all heights: what is left without the first values, where they would flatten all others
 ROWS: Final = 45  # of dots, over the height of the picture
 DOT_STEP: Final = 0.075  # between two dots side by side, in components
 WIDEST: Final = 0.36  # of a heap of dots to either side
-REGION_SIZE: Final = 4.5
 
 
 @dataclass(frozen=True)
@@ -162,6 +161,7 @@ def runs_figure(
         x_title="Number of components K",
         y_title=axis,
         revision=f"{criterion} {counts}",
+        annotations=_outside([best], low, high, look),
         xaxis=_counts_axis(counts),
         yaxis={"range": (bottom - 0.05 * (high - low) if lane.any() else low, high)},
         showlegend=True,
@@ -243,6 +243,7 @@ def curves_figure(
         x_title="Number of components K",
         y_title="Criterion, lower is better",
         revision=" ".join(curve.name for curve in known),
+        annotations=_outside([curve.values for curve in known], low, high, look),
         xaxis=_counts_axis(sorted(set(places))),
         yaxis={"range": (low, high)},
         showlegend=True,
@@ -300,12 +301,19 @@ def ratios_figure(ratio: float, replicates: Sequence[float], *, look: Look = sty
     return go.Figure({"data": traces, "layout": layout})
 
 
+def data_figure(history: History, *, look: Look = style.DEFAULT_LOOK, axes: tuple[str, ...] = ("x", "y")) -> go.Figure:
+    """The data alone, with nothing that a fit says of them."""
+    figure = mixture_figure(history, look=look, axes=axes, trails=False, draggable="never").at(0)
+    alone = [trace for trace in figure.data if trace.name in ("Histogram", "Points")]
+    return go.Figure({"data": alone, "layout": figure.layout}).update_layout(showlegend=False, annotations=[])
+
+
 def prediction_figure(
     history: History,
     new: ArrayLike,
     *,
     places: NDArray[np.float64] | None = None,
-    doubts: NDArray[np.float64] | None = None,
+    uncertainty: tuple[NDArray[np.int_], NDArray[np.float64]] | None = None,
     look: Look = style.DEFAULT_LOOK,
     **options: Any,
 ) -> SteppedFigure:
@@ -317,9 +325,9 @@ def prediction_figure(
     new : array-like of shape (n_new, n_features)
         May be empty.
     places : ndarray of shape (n_places, n_features), optional
-        Where the uncertainty is sampled.
-    doubts : ndarray of shape (n_iterations + 1, n_places), optional
-        The uncertainty there at every iteration, from 0 to 1: in the plane the darker, the less certain.
+        Where the uncertainty is sampled; on a line it is drawn along the bottom.
+    uncertainty : pair of arrays, optional
+        The iterations, and the uncertainty at each place then (`emcore.selection.uncertainty`): marks are as large.
     look : Look
     options
         Further ones of `mixture_figure`.
@@ -327,17 +335,19 @@ def prediction_figure(
     stepped = mixture_figure(history, look=look, trails=False, draggable="never", **options)
     below: list[dict[str, Any]] = []
     tracks: list[Track] = []
-    if places is not None and doubts is not None and places.shape[1] == 2:
-        sizes = np.concatenate([np.zeros((1, len(places))), _map_size(look) * np.sqrt(np.clip(2 * doubts, 0, 1))])
+    if places is not None and uncertainty is not None:
+        iterations, doubts = uncertainty
+        largest = 8.0 if look.projector else 6.0
+        sizes = np.concatenate([np.zeros((1, len(places))), largest * np.sqrt(np.clip(2 * doubts, 0, 1))])
         below.append(
             {
                 "type": "scatter",
                 "name": "Uncertainty",
                 "mode": "markers",
-                "showlegend": True,
                 "legendrank": 2001,
+                "showlegend": True,
                 "x": places[:, 0],
-                "y": places[:, 1],
+                "y": _heights(places, stepped, 0.02),
                 "hoverinfo": "skip",
                 "marker": {
                     "size": sizes[1],
@@ -348,25 +358,40 @@ def prediction_figure(
                 },
             }
         )
-        tracks.append(Track(0, "marker.size", sizes, (np.arange(history.n_positions) + 1) // 2))
+        posterior_at = (np.arange(history.n_positions) - 1) // 2  # -1 at the bare start
+        tracks.append(Track(0, "marker.size", sizes, np.searchsorted(iterations, posterior_at, side="right")))
     marks = np.asarray(new, dtype=np.float64)
     above = [_marks(marks, stepped, look)] if marks.size else []
+    drawn = with_traces(stepped, below, tracks, above)
+    for axis, values in zip((drawn.figure.layout.xaxis, drawn.figure.layout.yaxis), marks.T, strict=False):
+        axis.range = _reaching(axis.range, values)
     return replace(
-        with_traces(stepped, below, tracks, above),
+        drawn,
         spots=True,
-        description=f"{stepped.description} {len(marks)} new points are marked by their numbers. A click anywhere "
-        "adds one.",
+        description=f"{stepped.description} {len(marks)} new point{'' if len(marks) == 1 else 's'} marked by number. "
+        "A click anywhere adds one.",
     )
 
 
-def _map_size(look: Look) -> float:
-    return 7.0 if look.projector else REGION_SIZE + 1
+def _reaching(interval: tuple[float, float], values: NDArray[np.float64]) -> tuple[float, float]:
+    """The interval, made longer to reach values outside, but not to those farther away than it is long."""
+    low, high = interval
+    near = values[(values > low - (high - low)) & (values < high + (high - low))]
+    margin = 0.05 * (high - low)
+    outside = near[(near < low + margin) | (near > high - margin)]
+    return min([low, *(outside - margin).tolist()]), max([high, *(outside + margin).tolist()])
+
+
+def _heights(points: NDArray[np.float64], stepped: SteppedFigure, part: float) -> NDArray[np.float64]:
+    """The second coordinate; on a line this part of the picture's height."""
+    if points.shape[1] == 2:
+        return np.asarray(points[:, 1])
+    low, high = stepped.figure.layout.yaxis.range
+    return np.full(len(points), low + part * (high - low))
 
 
 def _marks(new: NDArray[np.float64], stepped: SteppedFigure, look: Look) -> dict[str, Any]:
     """New points by their numbers; on a line they stand at the bottom of the picture."""
-    floor = stepped.figure.layout.yaxis.range[0] if new.shape[1] == 1 else 0.0
-    top = stepped.figure.layout.yaxis.range[1] if new.shape[1] == 1 else 0.0
     return {
         "type": "scatter",
         "name": "New points",
@@ -374,7 +399,7 @@ def _marks(new: NDArray[np.float64], stepped: SteppedFigure, look: Look) -> dict
         "showlegend": True,
         "legendrank": 2000,
         "x": new[:, 0],
-        "y": new[:, 1] if new.shape[1] == 2 else np.full(len(new), floor + 0.06 * (top - floor)),
+        "y": _heights(new, stepped, 0.06),
         "text": [f"<b>{i + 1}</b>" for i in range(len(new))],
         "textposition": "top center",
         "textfont": {"size": look.font_size + 2},
@@ -405,6 +430,27 @@ def _counts_axis(counts: Sequence[int]) -> dict[str, Any]:
     """Whole numbers, each with room for its dots."""
     low, high = min(counts), max(counts)
     return {"range": (low - 0.6, high + 0.6), "tickvals": list(range(low, high + 1)), "showgrid": False}
+
+
+def _outside(lines: Sequence[Mapping[int, float]], low: float, high: float, look: Look) -> list[dict[str, Any]]:
+    """An arrow where a line leaves the picture, with the value there if it is the only line."""
+    notes = []
+    for k in sorted({k for line in lines for k in line}):
+        gone = [line[k] for line in lines if k in line and (line[k] < low or line[k] > high)]  # NaN is neither
+        if gone:
+            below = gone[0] < low
+            value = f"<br>{written(gone[0], 0)}" if len(lines) == 1 else ""
+            notes.append(
+                {
+                    "text": ("↓" if below else "↑") + value,
+                    "x": k,
+                    "y": low if below else high,
+                    "yanchor": "bottom" if below else "top",
+                    "showarrow": False,
+                    "font": {"size": look.font_size},
+                }
+            )
+    return notes
 
 
 def _ended(found: Fits, run: int) -> str:
