@@ -61,4 +61,10 @@ LESSONS = (
         "Choosing the model",
         "Fit four shapes of covariance side by side, count their parameters, and predict which one BIC prefers.",
     ),
+    Lesson(
+        "collapse.py",
+        "Collapse and priors",
+        "Choosing the model",
+        "Shrink a component onto a point, and compare a restart, a floor and a prior made of ghost points.",
+    ),
 )
