@@ -140,9 +140,12 @@ def caption(history: History, position: int, *, whole: bool = False, words: Word
         gain = float(gains(history)[iteration])
         climbed = f"{signed(gain, _objective_digits(history))} to {objective}" if gain else f"unchanged at {objective}"
         return f"{title} {iteration}: {words.m_step(history, iteration)}; {name} {climbed}."
-    return (
-        f"E-step {iteration}: {words.e_step(history, iteration)}; the lower bound now equals the {name}, {objective}."
+    reached = (
+        f"the {name} is now {objective}"
+        if name.endswith("lower bound")  # the objective is one itself
+        else f"the lower bound now equals the {name}, {objective}"
     )
+    return f"E-step {iteration}: {words.e_step(history, iteration)}; {reached}."
 
 
 def _shares(history: History, iteration: int) -> str:

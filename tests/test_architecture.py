@@ -23,7 +23,6 @@ FLOORS = (
     {"emcore.models"},
     {"emcore.starts", "emcore.datasets", "emcore.matching"},
     {
-        "emcore.collapse",
         "emcore.experiment",
         "emcore.annealing",
         "emcore.clusters",
@@ -32,6 +31,7 @@ FLOORS = (
         "emcore.restarts",
         "emcore.landscape",
         "emcore.scene",
+        "emcore.surplus",
         "emcore.variants",
         "emcore.report",
         "emcore.selection",

@@ -312,7 +312,7 @@ class VariationalGaussianMixture:
             )
         relative, largest = _relative(_log_weights(parameters))
         found = kernel.expectation(X, np.exp(relative), parameters.means, parameters.covariances)
-        objective = found.log_likelihood + X.n_samples * largest - _divergence(parameters, self.prior(X))
+        objective = found.log_likelihood + X.n_samples * largest - sum(self.price(X, parameters))
         return VariationalGaussianMixturePosterior(
             parameters, objective, found.counts, found.means, found.covariances, X
         )
@@ -366,7 +366,7 @@ class VariationalGaussianMixture:
     ) -> float:
         """E[log p(X, Z | theta)] - KL(q(theta) || p(theta)) in nats: what the M-step raises, the bound without H(q(Z)).
 
-        The four terms of the bound (Bishop 2006, equation 10.70) that do not belong to the entropy of the labels.
+        All terms of the bound (Bishop 2006, equation 10.70) but the entropy of the labels.
         """
         taken = posterior.counts > 0
         counts = posterior.counts[taken]
@@ -378,7 +378,14 @@ class VariationalGaussianMixture:
             parameters.n_features * np.log(2 * np.pi) + np.linalg.slogdet(covariances)[1] + squared_distance
         )
         expected = float(counts @ (_log_weights(parameters)[taken] + log_density))
-        return expected - _divergence(parameters, self.prior(X))
+        return expected - sum(self.price(X, parameters))
+
+    def price(self, X: ArrayLike | GaussianData, parameters: VariationalGaussianMixtureParameters) -> tuple[float, ...]:
+        """KL(q(theta) || p(theta)) in nats, in parts: what the bound pays for leaving the prior. None is negative.
+
+        First for the weights, then for the mean and precision of each component: 0 for one that has the prior's.
+        """
+        return _divergences(parameters, self.prior(X))
 
 
 def _positive(value: Any, name: str) -> float:
@@ -428,10 +435,12 @@ def _relative(log_weights: Array) -> tuple[Array, float]:
     return log_weights - largest, largest
 
 
-def _divergence(q: VariationalGaussianMixtureParameters, prior: VariationalGaussianMixtureParameters) -> float:
-    """KL(q(theta) || p(theta)) in nats: that of the weights, and of the mean and precision of each component.
+def _divergences(
+    q: VariationalGaussianMixtureParameters, prior: VariationalGaussianMixtureParameters
+) -> tuple[float, ...]:
+    """KL(q || prior) in nats: that of the weights, and of the mean and precision of each component.
 
-    The five terms of the bound (Bishop 2006, equation 10.70) that do not hold X or Z, put together.
+    The terms of the bound (Bishop 2006, equation 10.70) that do not hold X or Z, put together.
     """
     alpha, alpha_0 = q.concentrations, prior.concentrations
     of_weights = (
@@ -453,7 +462,7 @@ def _divergence(q: VariationalGaussianMixtureParameters, prior: VariationalGauss
     of_precisions = 0.5 * (
         nu * (traces - n_features) - nu_0 * log_determinants + (nu - nu_0) * _multidigamma(0.5 * nu, n_features)
     ) - (multigammaln(0.5 * nu, n_features) - multigammaln(0.5 * nu_0, n_features))
-    return float(of_weights + (of_means + of_precisions).sum())
+    return (float(of_weights), *(of_means + of_precisions).tolist())
 
 
 def _multidigamma(values: Array, n_features: int) -> Array:
