@@ -50,6 +50,12 @@ LESSONS = (
         "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
     ),
     Lesson(
+        "how_many.py",
+        "How many components",
+        "Choosing the model",
+        "Guess the number of components, then let criteria, held-out points and a test speak; classify new points.",
+    ),
+    Lesson(
         "variational.py",
         "A prior on the weights",
         "Choosing the model",
@@ -60,5 +66,11 @@ LESSONS = (
         "What shape",
         "Choosing the model",
         "Fit four shapes of covariance side by side, count their parameters, and predict which one BIC prefers.",
+    ),
+    Lesson(
+        "collapse.py",
+        "Collapse and priors",
+        "Choosing the model",
+        "Shrink a component onto a point, and compare a restart, a floor and a prior made of ghost points.",
     ),
 )

@@ -23,6 +23,7 @@ FLOORS = (
     {"emcore.models"},
     {"emcore.starts", "emcore.datasets", "emcore.matching"},
     {
+        "emcore.collapse",
         "emcore.experiment",
         "emcore.annealing",
         "emcore.clusters",
