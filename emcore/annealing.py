@@ -7,15 +7,19 @@ promises nothing: no temperature makes sure that the maximum which is followed i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emcore.em import DegenerateFit, History, run
+from emcore.experiment import Experiment, kept
 from emcore.models import GaussianMixture, GaussianMixtureParameters, TemperedMixture, TemperedPosterior
 from emcore.models.gaussian_kernel import GaussianData
 from emcore.models.mixture import whole_number
+from emcore.report import number, objective_text
+from emcore.starts import start
 
 
 @dataclass(frozen=True)
@@ -195,22 +199,103 @@ def temperatures(history: History) -> NDArray[np.float64]:
     return np.array([getattr(theta, "temperature", 1.0) for theta in history.parameters])
 
 
-def ends(
-    mixture: GaussianMixture,
-    X: NDArray[np.float64],
-    begun: list[GaussianMixtureParameters],
-    schedule: Schedule,
-    *,
-    max_iter: int = 100,
-    tol: float = 1e-6,
-) -> NDArray[np.float64]:
-    """The log-likelihood at which an annealed run from each of these starts ends; NaN for one that collapses."""
-    found = np.full(len(begun), np.nan)
-    for index, parameters in enumerate(begun):
-        try:
-            history = annealed_run(mixture, X, parameters, schedule, max_iter=max_iter, tol=tol)
-        except DegenerateFit:
-            continue
-        if history.stopped != "degenerate":
-            found[index] = history.objective[-1]
-    return found
+def beside(experiment: Experiment, schedule: Schedule) -> History:
+    """The experiment's mixture, annealed from the start of its run (kept for all visitors)."""
+    mixture = experiment.model
+    assert isinstance(mixture, GaussianMixture)
+
+    def make() -> History:
+        history = experiment.history()
+        first = history.parameters[0]
+        return annealed_run(mixture, history.X, first, schedule, max_iter=experiment.max_iter, tol=experiment.tol)
+
+    made: History = kept(("annealed", experiment, schedule), make)
+    return made
+
+
+def ends(experiment: Experiment, schedule: Schedule, n_starts: int) -> NDArray[np.float64]:
+    """The log-likelihood at which annealed runs end whose start seeds count up from 0, NaN for a collapse.
+
+    Shape (n_starts,), kept for all visitors.
+    """
+    mixture = experiment.model
+    assert isinstance(mixture, GaussianMixture)
+
+    def make() -> NDArray[np.float64]:
+        X = experiment.dataset().X
+        found = np.full(n_starts, np.nan)
+        for seed in range(n_starts):
+            first = start(experiment.start, mixture, X, seed, experiment.by_hand)
+            with suppress(DegenerateFit):
+                history = annealed_run(mixture, X, first, schedule, max_iter=experiment.max_iter, tol=experiment.tol)
+                if history.stopped != "degenerate":
+                    found[seed] = history.objective[-1]
+        found.flags.writeable = False
+        return found
+
+    made: NDArray[np.float64] = kept(("annealed ends", replace(experiment, start_seed=0), schedule, n_starts), make)
+    return made
+
+
+def trial(experiment: Experiment, schedule: Schedule, n_starts: int) -> str:
+    """How annealing and plain EM fare from the same starts, in a sentence or two."""
+    runs = experiment.restarts(0, n_starts)
+    collapsed = [stopped == "degenerate" for stopped in runs.stopped]
+    return trial_verdict(ends(experiment, schedule, n_starts), np.where(collapsed, np.nan, runs.objective))
+
+
+# ---- In words ------------------------------------------------------------------------------------------------
+
+EQUAL = 1e-3  # nats: two ends that differ by less are the same
+
+
+def captions(annealed: History, plain: History) -> tuple[str, ...]:
+    """A sentence for each position of the longer of the two runs: the temperature, and where each of them stands."""
+    degrees = temperatures(annealed)
+
+    def stands(who: str, history: History, position: int) -> str:
+        iteration = min(position // 2, history.n_iterations)
+        ended = " (ended)" if position >= history.n_positions - 1 else ""
+        return f"{who} {objective_text(history, iteration)}{ended}"
+
+    return tuple(
+        f"Iteration {position // 2}, temperature {degrees[min(position // 2, annealed.n_iterations)]:.3g}. "
+        f"Log-likelihood: {stands('annealed', annealed, position)}, {stands('EM', plain, position)}."
+        for position in range(max(annealed.n_positions, plain.n_positions))
+    )
+
+
+def verdict(annealed: History, plain: History) -> str:
+    """Which of two runs from the same means ended higher, in a sentence."""
+    for who, history in (("The annealed run", annealed), ("Plain EM", plain)):
+        if history.stopped == "degenerate":
+            return f"{who} collapsed, so the two cannot be compared: {history.reason}"
+    difference = float(annealed.objective[-1] - plain.objective[-1])
+    ends = f"{objective_text(annealed, annealed.n_iterations)} and {objective_text(plain, plain.n_iterations)}"
+    if abs(difference) < EQUAL:
+        return f"Both end at the same log-likelihood, {ends.split(' ')[0]}: annealing changed nothing here."
+    better, worse = ("The annealed run", "plain EM") if difference > 0 else ("Plain EM", "the annealed run")
+    return f"{better} ends {number(abs(difference))} nats higher than {worse}: {ends} (annealed, plain)."
+
+
+def trial_verdict(annealed: NDArray[np.float64], plain: NDArray[np.float64]) -> str:
+    """How often each of the two reached the highest that either of them reached, from the same starts.
+
+    Log-likelihoods at which the runs ended, NaN for a collapse, shapes (n_starts,).
+    """
+    n = len(plain)
+    both = np.concatenate([annealed, plain])
+    if np.isnan(both).all():
+        return f"All of {n} runs collapsed, of both."
+    highest = float(np.nanmax(both))
+    counts = [int(np.count_nonzero(found >= highest - max(EQUAL, 1e-6 * abs(highest)))) for found in (annealed, plain)]
+    higher = int(np.count_nonzero(annealed > plain + EQUAL))
+    lower = int(np.count_nonzero(annealed < plain - EQUAL))
+    text = (
+        f"The highest end of these runs is {number(highest)}. Annealing reached it from {counts[0]} of {n} starts, "
+        f"plain EM from {counts[1]}. Annealing ended higher than plain EM from {higher} of them, lower from {lower}."
+    )
+    collapsed = [int(np.isnan(found).sum()) for found in (annealed, plain)]
+    if any(collapsed):
+        text += f" {collapsed[0]} annealed and {collapsed[1]} plain runs collapsed."
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from emcore.em import History, run
 from emcore.experiment import Experiment, kept
 from emcore.models import EqualSpheres, GaussianMixture, KMeans, TemperedMixture
+from emcore.report import number, objective_text, significant
 
 Array = NDArray[np.float64]
+SHARES: Final = ("None", "Fewer than 5 %", "5 to 15 %", "More than 15 %")  # of the points
 
 
 def k_means_run(experiment: Experiment) -> History:
@@ -126,3 +128,77 @@ def best_possible(X: Array, truth: Any, labels: NDArray[np.int_] | None) -> floa
 def _labels(history: History, iteration: int) -> NDArray[np.intp]:
     labels: NDArray[np.intp] = history.posterior(min(iteration, history.n_iterations)).responsibilities.argmax(axis=1)
     return labels
+
+
+def final_disagreement(first: History, second: History) -> tuple[int, str]:
+    """Which of SHARES the disagreement at the end of two runs is, and the numbers in a sentence."""
+    n = max(first.n_iterations, second.n_iterations)
+    count = disagreement(first, second, n)
+    share = count / first.n_samples
+    return (0 if not count else 1 if share < 0.05 else 2 if share <= 0.15 else 3), (
+        f"They differ on {count:,} of {first.n_samples:,} points, {share_text(share)}."
+    )
+
+
+# ---- In words ------------------------------------------------------------------------------------------------
+
+
+def name_of(temperature: float, means_alone: bool) -> str:
+    """What a mixture at this temperature is called, in a few words."""
+    if temperature == 1:
+        return "Soft k-means" if means_alone else "EM"
+    return f"{'Means' if means_alone else 'Mixture'}, T = {temperature:g}"
+
+
+def what_it_is(temperature: float, means_alone: bool) -> str:
+    """What this setting of the two dials does, in a sentence or two."""
+    if means_alone:
+        if temperature == 0:
+            return "T = 0, equal weights, one round covariance that is held: this is k-means."
+        soft = "Only the means learn; every component has the same weight and the same circle."
+        return f"{soft} Turn T down to 0 and it becomes k-means."
+    if temperature == 0:
+        return (
+            "T = 0: every point goes whole to its likeliest component (classification EM). Weights and shapes still "
+            "count, so the borders are curves, and it is not k-means yet."
+        )
+    if temperature == 1:
+        return "T = 1: this is EM."
+    if temperature > 1:
+        return "T above 1: the E-step is softer than Bayes' rule; every component takes part of every point."
+    return "T below 1: the E-step is harder than Bayes' rule; the strip of doubt between the components narrows."
+
+
+def proof(k_means: History, mixture: History) -> str:
+    """How far two runs from the same means ever differ, in a sentence."""
+    difference = largest_difference(k_means, mixture)
+    n = max(k_means.n_iterations, mixture.n_iterations)
+    apart = max(disagreement(k_means, mixture, t) for t in range(n + 1))
+    iterations = f"{n + 1:,} iteration{'' if n == 0 else 's'}, the start included"
+    scale = float(np.asarray(k_means.X).std()) or 1.0
+    if difference <= 1e-9 * scale and not apart:
+        size = "0" if difference == 0 else f"{significant(difference)}, which is rounding"
+        return f"Over {iterations}: the largest difference of any mean is {size}, and every point is assigned alike."
+    return (
+        f"Over {iterations}: the largest difference of any mean is {significant(difference)}, and up to {apart:,} of "
+        f"{k_means.n_samples:,} points are assigned differently."
+    )
+
+
+def captions(k_means: History, mixture: History, name: str) -> tuple[str, ...]:
+    """A sentence for each position of the longer of the two runs: where each of them stands."""
+
+    def stands(who: str, history: History, position: int) -> str:
+        iteration = min(position // 2, history.n_iterations)
+        ended = " (ended)" if position >= history.n_positions - 1 else ""
+        return f"{who}, {history.model.objective_name.lower()} {objective_text(history, iteration)}{ended}"
+
+    return tuple(
+        f"Iteration {position // 2}: {stands('k-means', k_means, position)}; {stands(name, mixture, position)}."
+        for position in range(max(k_means.n_positions, mixture.n_positions))
+    )
+
+
+def share_text(share: float | None) -> str:
+    """A share as a percentage; a dash where nobody knows."""
+    return "\N{EN DASH}" if share is None else f"{number(100 * share, 1)} %"

@@ -56,16 +56,22 @@ LESSONS = (
         "Guess the number of components, then let criteria, held-out points and a test speak; classify new points.",
     ),
     Lesson(
-        "variational.py",
-        "A prior on the weights",
-        "Choosing the model",
-        "Begin with too many components and watch a prior, and the evidence lower bound, let the surplus die.",
-    ),
-    Lesson(
         "shapes.py",
         "What shape",
         "Choosing the model",
         "Fit four shapes of covariance side by side, count their parameters, and predict which one BIC prefers.",
+    ),
+    Lesson(
+        "k_means.py",
+        "k-means and EM",
+        "Choosing the model",
+        "Step both from the same means, turn a temperature until they are one, and anneal out of a local maximum.",
+    ),
+    Lesson(
+        "variational.py",
+        "A prior on the weights",
+        "Choosing the model",
+        "Begin with too many components and watch a prior, and the evidence lower bound, let the surplus die.",
     ),
     Lesson(
         "collapse.py",

@@ -183,7 +183,7 @@ def words(app: AppTest) -> str:
 
 
 def predict(app: AppTest, shape: str) -> AppTest:
-    run(next(radio for radio in app.radio if radio.key.startswith("guess shape")).set_value(shape))
+    run(next(radio for radio in app.radio if radio.key.startswith("guess shapes")).set_value(choices.SHAPES[shape]))
     return press(app, "Predict")
 
 

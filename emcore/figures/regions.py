@@ -24,7 +24,7 @@ def regions_figure(
     title: str,
     temperatures: float | Sequence[float] = 1.0,
     look: Look = style.DEFAULT_LOOK,
-    height: int | None = None,
+    outlines: bool = True,
     **drawn: Any,
 ) -> SteppedFigure:
     """The data and the components at every position, and where one component's region ends.
@@ -38,8 +38,8 @@ def regions_figure(
     temperatures : float or sequence of float
         Of the E-steps, as in `emcore.regions.regions`: at 0 there is no strip of doubt.
     look : Look
-    height : int, optional
-        In CSS pixels.
+    outlines : bool
+        Whether the ellipses, or the densities, of the components are drawn.
     drawn
         Options of `mixture_figure`: truth, contours, axes.
 
@@ -79,16 +79,34 @@ def regions_figure(
         )
         tracks += [Track(number, "x", x, theta_at), Track(number, "y", y, theta_at)]
     figure = go.Figure([*base.figure.data, *traces], layout)
-    return replace(titled(replace(base, figure=figure, tracks=(*base.tracks, *tracks)), title, height))
+    if not outlines:
+        for trace in figure.data[: len(base.figure.data)]:
+            if trace.mode == "lines" and trace.name.startswith(("Component", "Sum")):
+                trace.update(opacity=0, showlegend=False)
+    return _titled(replace(base, figure=figure, tracks=(*base.tracks, *tracks)), title)
 
 
-def titled(stepped: SteppedFigure, title: str, height: int | None = None) -> SteppedFigure:
+def _titled(stepped: SteppedFigure, title: str) -> SteppedFigure:
     """The same picture with a name of its own at the head of its legend, and said to screen readers."""
     figure = go.Figure(stepped.figure)
     figure.update_layout(legend_title={"text": f"<b>{style.plain(title)}</b>", "side": "left"})
-    if height is not None:
-        figure.update_layout(height=height)
     return replace(stepped, figure=figure, description=f"{style.short(title)}. {stepped.description}")
+
+
+def lower(stepped: SteppedFigure, height: int) -> SteppedFigure:
+    """A curve as it stands below a picture: low, with the name of its axis above it."""
+    figure = go.Figure(stepped.figure)
+    layout = figure.layout
+    size = layout.font.size
+    figure.update_layout(
+        height=height * size // style.DEFAULT_LOOK.font_size,
+        title={"text": layout.yaxis.title.text, "x": 0.02, "y": 0.99, "yanchor": "top", "font": {"size": size + 1}},
+        margin_t=round(2.1 * size),
+    )
+    figure.update_yaxes(title=None)
+    if figure.layout.showlegend is not False and len(figure.data) > 3:
+        figure.update_layout(legend={"x": 1, "xanchor": "right"})
+    return replace(stepped, figure=figure)
 
 
 def _vertical(places: NDArray[np.float64], top: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

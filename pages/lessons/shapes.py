@@ -10,7 +10,6 @@ from emcore.figures.style import Look
 from emcore.starts import STARTS
 from pages.parts import compared, controls, outcome
 from pages.parts import settings as choices
-from pages.parts.player import player
 from pages.parts.text import plain
 
 N_STARTS = 20  # of each shape, for the best of several starts
@@ -45,35 +44,15 @@ controls.end(visit)
 # ---- The question, before any number tells ------------------------------------------------------------------
 
 
-def ask(family) -> bool:
-    """The prediction; whether it has been made, or been waived."""
-    guesses = compared.guesses("shapes")
-    with st.container(border=True, key="shapes-question"):
-        guess = st.radio(
-            "**Which shape will have the lowest BIC on these points?** Step first, if you like.",
-            list(TITLES),
-            index=list(TITLES).index(guesses[family]) if guesses.get(family) else None,
-            format_func=TITLES.__getitem__,
-            horizontal=True,
-            key=f"guess shape {family.digest}",
-            disabled=family in guesses,
-        )
-        if family in guesses:
-            return True
-        with st.container(horizontal=True):
-            st.button("Predict", disabled=guess is None, on_click=guesses.__setitem__, args=(family, guess))
-            st.button("Show me without", type="tertiary", on_click=guesses.__setitem__, args=(family, ""))
-    return False
-
-
-def answer(family, scores) -> None:
+def answer(guess, scores) -> None:
     """Which one it is, and what was predicted."""
-    guess, best = compared.guesses("shapes")[family], shapes.best(scores)
+    best = shapes.best(scores)
     if not best:
         st.warning("Every run collapsed: there is no fit to judge. Take another start, or fewer components.")
         return
     names = " and ".join(TITLES[shape].lower() for shape in best)
-    beside = "" if not guess else ", as you predicted" if guess in best else f"; you predicted {TITLES[guess].lower()}"
+    right = guess in [TITLES[shape] for shape in best]
+    beside = "" if not guess else ", as you predicted" if right else f"; you predicted {guess.lower()}"
     st.markdown(f"**The lowest BIC: {names}**{beside}. {shapes.margin(scores, TITLES)}")
     if n_features == 1:
         st.caption("On one axis an ellipse is an sd: full, diagonal and spherical are the same model there.")
@@ -101,21 +80,15 @@ def side_by_side(histories: dict[str, History]) -> None:
             )
             return (*pictures, objectives_figure(list(histories.values()), names, n_positions, look=look))
 
-    with st.container(key="shapes-four"):
-        shown = player(
-            figures,
-            key="shapes",
-            run_id=f"{experiment.digest} {visit.opened}",
-            look=(look, values["truth"], values["contours"]),
-            captions=said,
-            labels=said,
-            stops=range(1, n_positions, 2),
-            step_names=report.step_names(longest),
-            position=controls.place(visit, experiment, n_positions),
-            whole=not visit.half_steps,
-            url=tuple(choices.PLACE),
-        )
-    compared.rests(visit, experiment, shown)
+    compared.follow(
+        visit,
+        experiment,
+        longest,
+        figures,
+        said,
+        key="shapes",
+        look=(look, values["truth"], values["contours"]),
+    )
 
 
 histories = {}
@@ -127,8 +100,13 @@ for shape, history in histories.items():
     if history.stopped == "degenerate":
         st.warning(f"{TITLES[shape]}: {plain(history.reason)} {plain(history.advice)}")
 
-family = compared.family(experiment)
-if ask(family):
+guess = compared.ask(
+    "shapes",
+    experiment,
+    "Which shape will have the lowest BIC on these points? Step first, if you like.",
+    list(TITLES.values()),
+)
+if guess is not None:
     scores = {shape: shapes.score(history) for shape, history in histories.items()}
     several = controls.widget(
         "several",
@@ -143,7 +121,7 @@ if ask(family):
     if several and STARTS[experiment.start].random:
         with st.spinner(f"Running {len(TITLES) * N_STARTS} starts", show_time=True):
             scores = shapes.best_of_starts(experiment, N_STARTS)
-    answer(family, scores)
+    answer(guess, scores)
     st.html(compared.score_table(scores, histories, TITLES))
     st.caption(
         f"With {len(dataset.X):,} points BIC charges {report.number(shapes.price(len(dataset.X)))} for each parameter, "
