@@ -73,8 +73,7 @@ def numbers(position: int) -> None:
     with st.container(key="beliefs"):
         left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="belief-tables"):
-        st.html(parts.beliefs_table(history, position))
-        st.html(parts.account_table(history, position))
+        parts.tables(history, position)
     with right, st.container(key="belief-formulas"):
         parts.formulas(history, position, alpha)
 
@@ -152,14 +151,16 @@ def beside() -> None:
 def theory() -> None:
     """The bound, why it climbs, and the steps."""
     st.latex(
-        r"\ln p(X) = \underbrace{\mathbb{E}_q[\ln p(X, Z \mid \theta)] + H(q(Z)) - "
-        r"\mathrm{KL}\big(q(\theta) \,\|\, p(\theta)\big)}_{\text{evidence lower bound } \mathcal{L}} + "
-        r"\mathrm{KL}\big(q(Z)\, q(\theta) \,\|\, p(Z, \theta \mid X)\big)"
+        r"\begin{aligned}"
+        r"\ln p(X) &= \mathcal{L} + \mathrm{KL}\big(q(Z)\, q(\theta) \,\|\, p(Z, \theta \mid X)\big) \\"
+        r"\mathcal{L} &= \mathbb{E}_q[\ln p(X, Z \mid \theta)] + H(q(Z)) - "
+        r"\mathrm{KL}\big(q(\theta) \,\|\, p(\theta)\big)"
+        r"\end{aligned}"
     )
     st.markdown(
         "$\\ln p(X)$, the evidence, is one fixed number: how well the model with its prior predicted the data. The "
-        "last term is never negative, so $\\mathcal{L}$ lies below. Raising it brings the belief nearer to the truth "
-        "about $Z$ and $\\theta$.\n\n"
+        "divergence beside $\\mathcal{L}$, the evidence lower bound, is never negative, so $\\mathcal{L}$ lies below. "
+        "Raising it brings the belief nearer to the truth about $Z$ and $\\theta$.\n\n"
         "- **E-step**: hold $q(\\theta)$ and choose the $q(Z)$ that makes $\\mathcal{L}$ largest: the "
         "responsibilities.\n"
         "- **M-step**: hold $q(Z)$ and choose the $q(\\theta)$ that makes $\\mathcal{L}$ largest: the prior, updated "
@@ -207,6 +208,6 @@ else:
                 "The bound stands in for the evidence, so it may be compared between priors: the highest says which α₀ "
                 "these data speak for, from this start."
             )
-with st.expander("What the evidence lower bound is, and why it climbs"):
+with st.expander("What the evidence lower bound is, and why it climbs"), st.container(key="bound-formulas"):
     theory()
 controls.start_editor(visit)

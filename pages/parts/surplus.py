@@ -40,9 +40,9 @@ OFFER = choices.Offer(
 CSS = f"""
 <style>
 {cards.INKS}
-.st-key-belief-formulas .katex-display {{ overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px 0.2rem 0;
-  text-align: left; }}
-.st-key-belief-formulas .katex-display > .katex {{ text-align: left; }}
+:is(.st-key-belief-formulas, .st-key-bound-formulas) .katex-display {{ overflow-x: auto; overflow-y: hidden;
+  padding: 0.2rem 3px 0.2rem 0; text-align: left; }}
+:is(.st-key-belief-formulas, .st-key-bound-formulas) .katex-display > .katex {{ text-align: left; }}
 .em-dead {{ opacity: 0.55; }}
 .st-key-belief-tables .em-table thead th {{ white-space: normal; vertical-align: bottom; }}
 @media (max-width: 1200px) {{ .st-key-beliefs [data-testid="stColumn"] {{ min-width: 100%; }} }}
@@ -128,6 +128,14 @@ def beliefs_table(history: History, position: int) -> str:
     ]
     header = ("", "Points N", "α = α₀ + N", "Weight E[π]", "In the E-step", "Price, nats")
     return outcome.table(f"What is believed at iteration {position // 2}", header, rows)
+
+
+def tables(history: History, position: int) -> None:
+    """What is believed of each component, and what the bound is made of."""
+    st.html(
+        f'<div class="em-below"><div>{beliefs_table(history, position)}</div>'
+        f"<div>{account_table(history, position)}</div></div>"
+    )
 
 
 def account_table(history: History, position: int) -> str:
