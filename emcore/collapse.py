@@ -276,6 +276,26 @@ class Slice:
     floor: float
 
     @property
+    def overtakes(self) -> float | None:
+        """The log10 of the sd below which the log-likelihood lies above all that the slice shows on its right.
+
+        Beyond the slice the slope at its narrow end, which is constant, is followed. Infinity if there is no dip on the
+        right; None if the log-likelihood does not rise towards narrow sds.
+        """
+        logs, values = np.log10(self.sds), self.log_likelihood
+        slope = float(values[1] - values[0]) / float(logs[1] - logs[0])
+        rising = np.flatnonzero(np.diff(values) >= 0)
+        if not slope < 0:
+            return None
+        if not len(rising):
+            return math.inf
+        hump = float(values[rising[0] :].max())
+        if values[0] <= hump:
+            return float(logs[0] + (hump - values[0]) / slope)
+        last = int(np.flatnonzero(values[: rising[0] + 1] > hump)[-1])
+        return float(np.interp(hump, values[[last + 1, last]], logs[[last + 1, last]]))
+
+    @property
     def peak(self) -> float:
         """The sd at which the log posterior is highest."""
         return float(self.sds[self.log_posterior.argmax()])
@@ -413,10 +433,10 @@ def standpoint(X: ArrayLike, row: int, component: int, sds: ArrayLike) -> str:
     lie = "one point lies" if count == 1 else f"{count} points lie"
     text = ", ".join(f"{value:.4g}" for value in there).replace("-", MINUS)
     spot = f"({text})" if len(there) > 1 else text
-    wide = listed([significant(float(sd)) for sd in dict.fromkeys(np.atleast_1d(sds).tolist())])
+    wide = [significant(float(sd)) for sd in dict.fromkeys(np.atleast_1d(sds).tolist())]
     return (
-        f"Component {component + 1} begins with its mean on point {row + 1} at {spot}, where {lie}, and with an sd of "
-        f"{wide}."
+        f"Component {component + 1} begins with its mean on point {row + 1} at {spot}, where {lie}, and with "
+        f"{'an sd' if len(wide) == 1 else 'sds'} of {listed(wide)}."
     )
 
 
@@ -437,6 +457,19 @@ def without_limit(X: ArrayLike, row: int, covariance_type: CovarianceType) -> st
         f"**The likelihood has no maximum.** {who} exactly there. Put the mean there and make the sd ten times "
         f"smaller: the density rises {10**d:,} times, and the log-likelihood by {steps} = {number(gain)} nats. "
         "Again and again: all other points are left to the other components, so nothing stops it."
+    )
+
+
+def overtaking(drawn: Slice) -> str:
+    """Where the straight line passes what looked like the maximum."""
+    at = drawn.overtakes
+    if at is None:
+        return "Towards narrow sds it falls."
+    if math.isinf(at):
+        return "Towards narrow sds it rises all the way, without an end."
+    return (
+        "To the left the log-likelihood is a straight line without an end. It lies above everything on its right below "
+        f"an sd of 10^{MINUS if at < 0 else ''}{abs(at):.1f} of the data's."
     )
 
 

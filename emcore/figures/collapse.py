@@ -171,7 +171,7 @@ def slice_figure(drawn: Slice, *, remedies: bool, look: Look = style.DEFAULT_LOO
 def with_ghosts(
     drawn: SteppedFigure, history: History, ghosts: GhostPoints, *, look: Look = style.DEFAULT_LOOK
 ) -> SteppedFigure:
-    """A picture of a run with the ghost points of its prior: open circles and a ghost of the mean.
+    """A picture of a run with the ghost points of its prior: hollow circles, and a diamond.
 
     The circles of a component surround its own mean, wherever that is, as many as there are (at most MOST_GHOSTS), and
     so that their covariance is that of the ghosts. A diamond stands where the other ghosts pull all means to.
@@ -192,7 +192,7 @@ def with_ghosts(
     figure = go.Figure(drawn.figure)
     level = figure.layout.yaxis.range[1] if n_features == 1 else 0.0
     tracks = list(drawn.tracks)
-    size = look.point_size(100)
+    size = 1.2 * look.point_size(100)
     for k in range(means.shape[1]):
         places = means[:, k, None, :] + offsets
         heights = places[..., 1] if n_features == 2 else np.full(places.shape[:2], -0.12 * level)
@@ -205,9 +205,8 @@ def with_ghosts(
             showlegend=False,
             marker={
                 "size": size,
-                "symbol": "circle-open",
-                "color": style.COMPONENT_COLOURS[k],
-                "line": {"width": 0.8 * look.line_width},
+                "color": "white",
+                "line": {"width": 0.8 * look.line_width, "color": style.COMPONENT_COLOURS[k]},
             },
             hovertemplate=f"{_written(ghosts.spread_count)} ghost points of component {k + 1}, "
             "around its own mean<extra></extra>",
@@ -230,8 +229,8 @@ def with_ghosts(
         hovertemplate=f"{_written(ghosts.mean_count)} ghost points for each component, here<extra></extra>",
     )
     said = (
-        f"{drawn.description} Open circles around each mean stand for {_written(ghosts.spread_count)} ghost points of "
-        "each component; an open diamond for those that pull the means."
+        f"{drawn.description} Hollow circles around each mean stand for {_written(ghosts.spread_count)} ghost points "
+        "of each component; a diamond for those that pull the means."
     )
     return replace(drawn, figure=figure, tracks=tuple(tracks), description=said)
 
@@ -247,6 +246,7 @@ def panel(drawn: SteppedFigure, title: str, *, height: int, look: Look = style.D
         "xref": "paper",
         "yref": "paper",
         "x": 0,
+        "xshift": -36,
         "y": 1,
         "yshift": 4,
         "xanchor": "left",

@@ -303,7 +303,7 @@ class GaussianMixture:
     def objective_name(self) -> str:
         """The axis title of the objective: it says what is added, and what is forbidden."""
         name = "Log-likelihood" if self.prior is None else "Log-likelihood + log prior"
-        return f"{name} (every sd at least {self.sd_floor:.4g})" if self.sd_floor else name
+        return f"{name} (every sd at least {self.sd_floor:.3g})" if self.sd_floor else name
 
     @property
     def objective_unit(self) -> str:

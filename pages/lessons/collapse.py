@@ -52,6 +52,14 @@ visit = controls.begin("collapse", OFFER)
 experiment = controls.sidebar(visit)
 values, dataset = visit.values, experiment.dataset()
 look = Look(projector=values["projector"])
+drawn_with = {
+    "look": look,
+    "truth": dataset.truth if values["truth"] else None,
+    "contours": values["contours"],
+    "axes": dataset.axes,
+    "draggable": "never",
+}
+seen = (look, values["truth"], values["contours"])
 
 st.html(outcome.CSS + shrinking.CSS + (outcome.PROJECTOR if values["projector"] else ""))
 st.title("Collapse and priors")
@@ -91,12 +99,12 @@ def collapsing() -> None:
     def walk() -> None:
         def figures() -> tuple[SteppedFigure, ...]:
             return (
-                mixture_figure(history, look=look, axes=dataset.axes, draggable="never"),
+                mixture_figure(history, **drawn_with),
                 sd_figure(history, collapse.narrowest(history, component), component, look=look),
                 objective_figure(history, look=look, half_steps=visit.half_steps),
             )
 
-        shown = run.follow(visit, start, history, captions, figures, key="collapse-player", look=(look, component))
+        shown = run.follow(visit, start, history, captions, figures, key="collapse-player", look=(seen, component))
         shrinking.take(visit, history, shown)
         st.html(
             f'<div class="em-below"><div>{outcome.parameters_table(history, shown.position, None)}</div>'
@@ -115,6 +123,9 @@ def collapsing() -> None:
             key="slice",
             config=shrinking.PLOTLY,
             alt=f"The log-likelihood of the start against the sd of component {component + 1}, all else held",
+        )
+        st.caption(
+            f"The start with another sd of component {component + 1}, all else held. {collapse.overtaking(drawn)}"
         )
 
 
@@ -143,7 +154,7 @@ def three_remedies() -> None:
     def figures() -> tuple[SteppedFigure, ...]:
         pictures, curves = [], []
         for name, one in zip(collapse.REMEDIES, found.histories, strict=True):
-            picture = mixture_figure(one, look=look, axes=dataset.axes, draggable="never", trails=False)
+            picture = mixture_figure(one, trails=False, **drawn_with)
             curve = objective_figure(one, look=look)
             if name == "Prior":
                 picture = with_ghosts(picture, one, ghosts, look=look)
@@ -161,8 +172,8 @@ def three_remedies() -> None:
             shown = player(
                 figures,
                 key="remedies-player",
-                run_id=f"{start.digest} {experiment.digest} {floor} {prior} {visit.opened}",
-                look=look,
+                run_id=f"{experiment.digest} {shrinking.mapped(start, prior).digest} {floor} {visit.opened}",
+                look=seen,
                 captions=said,
                 labels=said,
                 stops=range(1, n_positions, 2),
@@ -189,8 +200,8 @@ def ghost_points() -> None:
     """A prior one can add and weigh, what it does to an M-step, what it buys and what it costs."""
     st.markdown(
         "A conjugate prior is worth points: **ghosts** that nobody observed, and that each component owns for certain. "
-        "Add some, make them wider, move them. The open circles lie around each component's own mean; the open diamond "
-        "marks the ghosts that pull the means."
+        "Add some, make them wider, move them. The hollow circles lie around each component's own mean; the "
+        "diamond marks the ghosts that pull the means."
     )
     shrinking.choose_ghosts(visit, experiment)
     prior = shrinking.prior_of(visit, experiment)
@@ -199,21 +210,26 @@ def ghost_points() -> None:
     believing = shrinking.mapped(start, prior)
     one, said = run.history_of(believing)
     ghosts = prior.ghost_points(values["components"], values["shape"])
-    st.latex(
-        r"\pi_k = \frac{N_k + g}{N + K g} \qquad \mu_k = \frac{N_k \bar x_k + \kappa\, m}{N_k + \kappa} \qquad "
-        r"\Sigma_k = \frac{N_k S_k + \frac{N_k \kappa}{N_k + \kappa}(\bar x_k - m)(\bar x_k - m)^{\mathsf T} + c\, G}"
-        r"{N_k + c}"
-    )
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        for formula in (
+            r"\pi_k = \frac{N_k + g}{N + K g}",
+            r"\mu_k = \frac{N_k \bar x_k + \kappa\, m}{N_k + \kappa}",
+            r"\Sigma_k = \frac{N_k S_k + B_k + c\, G}{N_k + c}",
+            r"B_k = \tfrac{N_k \kappa}{N_k + \kappa}(\bar x_k - m)(\bar x_k - m)^{\mathsf T}",
+        ):
+            st.latex(formula, width="content")
 
     @st.fragment
     def walk() -> None:
         def figures() -> tuple[SteppedFigure, ...]:
-            picture = mixture_figure(one, look=look, axes=dataset.axes, draggable="never")
+            picture = mixture_figure(one, **drawn_with)
             return with_ghosts(picture, one, ghosts, look=look), objective_figure(
                 one, look=look, half_steps=visit.half_steps
             )
 
-        shown = run.follow(visit, believing, one, said, figures, key="ghost-player", look=(look, prior), widths=(3, 2))
+        shown = run.follow(
+            visit, believing, one, said, figures, key="ghost-player", look=(seen, prior, component), widths=(3, 2)
+        )
         shrinking.take(visit, one, shown)
         st.html(
             f'<div class="em-cards"><div>{shrinking.arithmetic_table(one, component, shown.position)}</div>'

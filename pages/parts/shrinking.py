@@ -51,6 +51,7 @@ SYMBOLS = r"""
 - $N_k = \sum_n \gamma_{nk}$: the points that component $k$ takes; $\bar x_k$ and $S_k$ are their mean and covariance.
 - $m, \kappa$: the ghost points that pull the means lie at $m$, and there are $\kappa$ of them for each component.
 - $G, c$: the $c$ ghost points of spread lie around the component's own mean, with covariance $G$.
+- $B_k$: the scatter between the points of component $k$ and the ghosts that pull its mean.
 - $g$: the ghost points that count for the weights alone, for each component.
 - The prior: weights are Dirichlet with $\alpha = 1 + g$. Covariances are inverse Wishart with $\Lambda = c\,G$ and
   $\nu = c - d - 2$ degrees of freedom. Means are Gaussian around $m$ with covariance $\Sigma_k / \kappa$.
@@ -366,8 +367,9 @@ def mapped(start: Experiment, prior: GaussianPrior) -> Experiment:
 def standing_table(found: Remedies, component: int, position: int) -> str:
     """Each remedy at a position: its objective, by name, and the narrowest sd of the planted component."""
     rows = [tuple(map(escape, row)) for row in collapse.standing(found, component, position)]
-    header = ["Remedy", "Objective", "Value (nats)", f"Narrowest sd of component {component + 1}", "State"]
-    return outcome.table(f"At iteration {position // 2}", header, rows)
+    header = ["Remedy", "Objective", "Value (nats)", "Narrowest sd", "State"]
+    caption = f"At iteration {position // 2}: the objectives, and the sd of component {component + 1}"
+    return f'<div class="em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
 
 
 def arithmetic_table(history: History, component: int, position: int) -> str:
@@ -395,5 +397,5 @@ def price_table(paid: Price) -> str:
                 f'<span class="em-small">prior {report.number(float(after[name][k]), places)}</span>'
             )
         rows.append(cells)
-    header = ["", *(name[0].upper() + name[1:].replace("Sd", "SD") for name in before)]
+    header = ["", *((name[0].upper() + name[1:]).replace("Sd", "SD") for name in before)]
     return outcome.table("Maximum likelihood, and below it the mode with the prior", header, rows)
