@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,32 +12,10 @@ from emcore import selection
 from emcore.experiment import Experiment
 from pages.parts import selection as parts
 from pages.parts import settings as choices
+from tests import apptest
+from tests.apptest import lesson, link, press, run
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/how_many.py"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return run(next(button for button in app.button if button.label == label).click())
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
+opened = partial(lesson, "how_many.py")
 
 
 def visit(app: AppTest) -> Any:
@@ -49,10 +27,8 @@ def experiment(app: AppTest) -> Experiment:
 
 
 def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    return html + "\n".join(
-        element.value for kind in ("markdown", "info", "caption", "warning") for element in app.get(kind)
-    )
+    said = [element.value for kind in ("info", "caption", "warning") for element in app.get(kind)]
+    return apptest.words(app) + "\n".join(said)
 
 
 def sweep(app: AppTest, most: int, tries: int) -> dict[int, selection.Fits]:
@@ -75,7 +51,9 @@ def test_nothing_is_told_before_the_guess():
         assert sentence(found) in words(app)
     assert "made these points" not in words(app)
     press(app, "Show the truth")
-    assert "**4 groups** made these points; you guessed 3. Chosen by AIC 7, BIC 4 and ICL 3." in words(app)
+    assert "**4 groups** made these points; you guessed 3. AIC chooses 7, BIC chooses 4 and ICL chooses 3." in words(
+        app
+    )
 
 
 def test_other_data_ask_again_and_a_link_does_not():

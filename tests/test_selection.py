@@ -12,6 +12,14 @@ from scipy.stats import multivariate_normal
 from emcore import selection
 from emcore.datasets import DATASETS, Group
 from emcore.experiment import Experiment, OwnData, PresetData, SyntheticData
+from emcore.figures.selection import (
+    Curve,
+    curves_figure,
+    data_figure,
+    prediction_figure,
+    ratios_figure,
+    runs_figure,
+)
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.restarts import run_many
 from emcore.selection import CRITERIA, HeldOut
@@ -273,3 +281,103 @@ def test_uncertainty_is_what_the_most_likely_component_leaves():
         np.testing.assert_allclose(row, 1 - np.max(shares, axis=1), atol=1e-12)
     short = replace(FAITHFUL, max_iter=1).history()
     assert selection.uncertainty(short, places)[0].tolist() == [0, 1]
+
+
+# ---- The pictures, as data --------------------------------------------------------------------------------
+
+
+def named(figure):
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_every_run_is_a_dot_at_its_own_height_that_says_which_it_is():
+    sweep = {k: selection.fits(selection.candidate(FAITHFUL, k, "full"), 0, 6) for k in (1, 2, 3, 4)}
+    for criterion in ("log_likelihood", *CRITERIA):
+        traces = named(runs_figure(sweep, criterion, shown=(3, 2)))
+        dots = traces["Run"]
+        assert sorted(map(tuple, dots.customdata.tolist())) == [(k, i) for k in sweep for i in range(6)]
+        for x, y, (k, i) in zip(dots.x, dots.y, dots.customdata.tolist(), strict=True):
+            assert y == sweep[k].value(criterion, i) and abs(x - k) < 0.5
+        assert len(set(zip(dots.x, dots.y, strict=True))) == 24  # none hides another
+        expected = [sweep[k].value(criterion, sweep[k].best) for k in sweep]
+        assert list(traces["Best run"].y) == expected
+        assert list(traces["First run alone"].y) == [sweep[k].value(criterion, 0) for k in sweep]
+        at = [tuple(row) for row in dots.customdata.tolist()].index((3, 2))
+        assert (traces["In the player"].x[0], traces["In the player"].y[0]) == (dots.x[at], dots.y[at])
+
+
+def test_collapsed_and_unfinished_runs_are_told_apart():
+    experiment = Experiment(PresetData("duplicates"), GaussianMixture(3), max_iter=30)
+    found = selection.fits(selection.candidate(experiment, 3, "full"), 0, 12)
+    traces = named(runs_figure({3: found}))
+    for name, stopped in (("Run", "converged"), ("Stopped at the limit", "max_iter"), ("Collapsed", "degenerate")):
+        expected = [[3, i] for i, why in enumerate(found.runs.stopped) if why == stopped]
+        assert (traces[name].customdata.tolist() if name in traces else []) == expected
+    low, _ = runs_figure({3: found}).layout.yaxis.range
+    assert all(low < y < np.nanmin(found.log_likelihood) for y in traces["Collapsed"].y)
+    with pytest.raises(ValueError, match="one run or more"):
+        runs_figure({})
+
+
+def test_curves_have_a_ring_at_their_lowest_and_lines_at_guess_and_truth():
+    values = {1: 30.0, 2: 10.0, 3: math.nan, 4: 12.0}
+    figure = curves_figure([Curve("bic", "BIC", values)], guess=1, truth=6)
+    traces = named(figure)
+    assert list(traces["Lowest BIC"].x) == [2] and list(traces["Lowest BIC"].y) == [10.0]
+    np.testing.assert_array_equal(traces["BIC"].y, list(values.values()))
+    assert list(traces["Your guess: 1"].x) == [1, 1]
+    assert figure.layout.xaxis.range[1] > max(traces["Groups that made the data: 6"].x)
+    with pytest.raises(ValueError, match="got none"):
+        curves_figure([Curve("bic", "BIC", {1: math.nan})])
+
+
+def test_what_dwarfs_all_others_leaves_the_picture_and_an_arrow_says_so():
+    low = {k: 100.0 + abs(k - 3) for k in range(1, 8)} | {1: 900.0}
+    far = {k: 5000.0 - k for k in range(1, 8)}
+    figure = curves_figure([Curve("full", "Full", low), Curve("spherical", "Spherical", far)])
+    assert figure.layout.yaxis.range[1] < 900
+    assert {note.x for note in figure.layout.annotations} == set(range(1, 8))
+    plain = curves_figure([Curve("bic", "BIC", {1: 120.0, 2: 100.0, 3: 104.0, 4: 110.0})])
+    assert plain.layout.yaxis.range[1] > 120 and not plain.layout.annotations
+
+
+def test_ratios_are_counted_and_the_data_marked():
+    ratios = [1.0, 2.0, 2.1, math.nan, 7.0]
+    figure = ratios_figure(5.0, ratios)
+    bars, line = figure.data
+    assert sum(bars.y) == 4 and list(line.x) == [5.0, 5.0]
+    for x, count in zip(bars.x, bars.y, strict=True):
+        assert count == sum(abs(value - x) <= bars.width / 2 for value in ratios)
+    with pytest.raises(ValueError, match="ratio"):
+        ratios_figure(5.0, [math.nan])
+
+
+@pytest.mark.parametrize("preset", ["old-faithful", "waiting-times"])
+def test_new_points_are_marked_and_the_map_follows_the_run(preset):
+    history = Experiment(PresetData(preset), GaussianMixture(2), max_iter=40).history()
+    d = history.X.shape[1]
+    new = np.array([[3.0, 70.0], [7.0, 150.0]])[:, -d:]
+    places = np.linspace(history.X.min(axis=0), history.X.max(axis=0), 15)
+    iterations, doubts = selection.uncertainty(history, places)
+    figure = prediction_figure(history, new, places=places, uncertainty=(iterations, doubts))
+    assert figure.spots and not figure.drags
+    for position in (0, 1, 2, 3, history.n_positions - 1):
+        traces = named(figure.at(position))
+        sizes = np.asarray(traces["Uncertainty"].marker.size)
+        if position == 0:
+            assert not sizes.any()
+        else:
+            ranks = doubts[np.searchsorted(iterations, (position - 1) // 2)]
+            assert np.array_equal(np.argsort(sizes), np.argsort(np.sqrt(np.clip(2 * ranks, 0, 1))))
+        assert list(traces["New points"].x) == new[:, 0].tolist()
+        assert list(traces["New points"].text) == ["<b>1</b>", "<b>2</b>"]
+    low, high = figure.figure.layout.xaxis.range
+    assert all(low < x < high for x in new[:, 0])  # the picture reaches out for them
+    far = prediction_figure(history, 1e6 * new)
+    assert far.figure.layout.xaxis.range == prediction_figure(history, []).figure.layout.xaxis.range
+
+
+def test_the_picture_before_the_guess_holds_the_data_alone():
+    for preset in ("old-faithful", "waiting-times"):
+        history = Experiment(PresetData(preset), GaussianMixture(1)).history()
+        assert {trace.name for trace in data_figure(history).data} <= {"Points", "Histogram"}

@@ -33,6 +33,7 @@ SIGNS: Final = {
 }
 TITLES: Final = {"log_likelihood": "Log-likelihood"} | {name: one.title for name, one in CRITERIA.items()}
 DWARFED: Final = 0.3  # of all heights: what is left without the first values, where they would flatten all others
+FAR: Final = 3.0  # times the height of the other lines: one that lies higher above them leaves the picture
 ROWS: Final = 45  # of dots, over the height of the picture
 DOT_STEP: Final = 0.075  # between two dots side by side, in components
 WIDEST: Final = 0.36  # of a heap of dots to either side
@@ -178,8 +179,8 @@ def curves_figure(
 ) -> go.Figure:
     """Criteria by the number of components, lower is better, each with a ring around its lowest value.
 
-    Where the first value or two are much higher than all others, the picture leaves them above its edge; zooming out
-    shows them.
+    Where the first value or two, or a whole curve, are much higher than all others, an arrow says that they lie above
+    the picture; zooming out shows them.
 
     Parameters
     ----------
@@ -466,26 +467,37 @@ def _ended(found: Fits, run: int) -> str:
 def _range(
     lines: Sequence[Mapping[int, float]], *, upward: bool = False, also: NDArray[np.float64] | None = None
 ) -> tuple[float, float]:
-    """What an axis covers: all values, but without the first one or two numbers of components if these dwarf the rest.
+    """What an axis covers, with a margin.
 
-    `upward` where higher is better; `also` are further values, which count as the rest does.
+    Not the first one or two numbers of components if these dwarf the rest, nor a line that lies far above all others.
+    Of further values, `also`, those that do not lie far off on the worse side; `upward` where higher is better.
     """
-    points = [(k, value) for line in lines for k, value in line.items() if np.isfinite(value)]
-    values = np.array([value for _, value in points])
-    low, high = float(values.min()), float(values.max())
-    for first in sorted({k for k, _ in points})[:2]:
-        rest = np.array([value for k, value in points if k > first])
-        if len({k for k, _ in points if k > first}) < 3:
-            break
-        if np.ptp(rest) < DWARFED * (high - low) and np.ptp(values) > 0:
-            low, high = float(rest.min()), float(rest.max())
+    known = [{k: value for k, value in line.items() if np.isfinite(value)} for line in lines]
+    kept: list[Mapping[int, float]] = []
+    low = high = 0.0
+    for line in sorted(filter(None, known), key=lambda line: min(line.values())):
+        if not kept or min(line.values()) <= high + FAR * (high - low):
+            kept.append(line)
+            low, high = _without_first(kept)
     if also is not None:
-        finite = also[np.isfinite(also)]
-        within = finite[finite >= low - 0.5 * (high - low)] if upward else finite[finite <= high + 0.5 * (high - low)]
-        if len(within):
-            low, high = min(low, float(within.min())), max(high, float(within.max()))
+        reach = 0.5 * (high - low) or np.inf
+        near = also[also >= low - reach if upward else also <= high + reach]  # NaN is neither
+        if len(near):
+            low, high = min(low, float(near.min())), max(high, float(near.max()))
     margin = 0.06 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+def _without_first(lines: Sequence[Mapping[int, float]]) -> tuple[float, float]:
+    """The lowest and the highest value, without the first one or two numbers of components if these dwarf the rest."""
+    counts = sorted({k for line in lines for k in line})
+    whole = [value for line in lines for value in line.values()]
+    low, high = min(whole), max(whole)
+    for first in counts[:2] if len(counts) > 4 else counts[: max(0, len(counts) - 3)]:
+        rest = [value for line in lines for k, value in line.items() if k > first]
+        if max(rest) - min(rest) < DWARFED * (max(whole) - min(whole)):
+            return min(rest), max(rest)
+    return low, high
 
 
 def _spread(

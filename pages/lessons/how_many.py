@@ -114,7 +114,7 @@ def criteria() -> None:
         return
     with st.container(key="criteria-charts"):
         left, right = st.columns(2, gap="medium")
-        with left:
+        with left, st.container(key="runs"):
             heights = controls.widget(
                 "heights",
                 st.segmented_control,
@@ -149,18 +149,20 @@ def criteria() -> None:
     for sentence in selection.cautions(found):
         st.caption(sentence)
     tell_truth(found)
+    in_the_player(found, one)
+    st.subheader("In numbers", anchor=False)
     if all_shapes:
         parts.shapes_table(sweeps, values["judge"])
     parts.sweep_table(found)
+    parts.runs_table(found, one)
     opened(found)
-    in_the_player(found, one)
 
 
 def dots(found, one, heights) -> None:
     """The picture of all runs; a click on a dot loads its run."""
     chosen = st.plotly_chart(
         runs_figure(found, heights, shown=parts.in_player(values, one, found), look=look),
-        key="runs",
+        key=f"runs {one.digest}",  # a dot that was chosen belongs to its data
         on_select="rerun",
         selection_mode="points",
         config=parts.PLOTLY,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+import pandas as pd
 import streamlit as st
 
 from emcore import report, selection
-from emcore.datasets import DATASETS
 from emcore.em import History
 from emcore.experiment import Experiment
 from emcore.figures import style
@@ -26,6 +26,7 @@ from pages.parts.controls import Session, put
 from pages.parts.settings import Rows, Values
 
 T = TypeVar("T")
+ENDED = {"converged": "converged", "max_iter": "at the limit", "degenerate": "collapsed"}
 STOP = ":material/stop:"
 BLOCK_SIZE = 500_000  # points x components x runs between two looks at the stop button
 REMEMBERED = 5_000  # pieces of work that a visit knows to be done: the results are kept for all visitors
@@ -281,6 +282,36 @@ def sweep_table(found: Sweep, held: Mapping[int, HeldOut] | None = None) -> None
     st.html(outcome.table("The best run for each K (lowest of each criterion in bold)", header, rows))
 
 
+def runs_table(found: Sweep, one: Experiment) -> None:
+    """All runs as a table, made only when it is asked for; a row that is marked goes into the player."""
+    opened = st.expander("All runs as a table", key="runs table", on_change="rerun")
+    if not opened.open:
+        return
+    places = [(k, index) for k, fits in found.items() for index in range(len(fits))]
+    names = {"log_likelihood": "Log-likelihood"} | {name: criterion.title for name, criterion in CRITERIA.items()}
+    columns: dict[str, list[Any]] = {"K": [k for k, _ in places], "Start seed": [index for _, index in places]}
+    columns |= {title: [found[k].value(name, index) for k, index in places] for name, title in names.items()}
+    columns["Iterations"] = [int(found[k].runs.n_iterations[index]) for k, index in places]
+    columns["Ended"] = [ENDED[found[k].runs.stopped[index]] for k, index in places]
+    key = f"all runs {one.digest}"
+
+    def take() -> None:
+        rows = st.session_state[key].selection.rows
+        if rows:
+            put(**load(places[rows[0]][0], one.model.covariance_type, one.start, places[rows[0]][1]))
+
+    with opened:
+        st.dataframe(
+            pd.DataFrame(columns),
+            height=300,
+            hide_index=True,
+            key=key,
+            on_select=take,
+            selection_mode="single-row",
+            alt="All runs of the sweep; mark one to load it",
+        )
+
+
 def shapes_table(sweeps: Mapping[str, Sweep], criterion: str) -> None:
     """One criterion by covariance type and number of components."""
     title = CRITERIA[criterion].title
@@ -459,11 +490,10 @@ def truth_said(values: Values, truth: int | None, found: Sweep) -> str:
         for name, criterion in CRITERIA.items()
         if (one := selection.lowest(selection.by_components(found, name)))
     }
-    said = report.listed([f"{title} {k}" for title, k in chosen.items()])
+    said = report.listed([f"{title} chooses {k}" for title, k in chosen.items()])
     guessed = values["guess"]
     if truth is None:
-        name = DATASETS[values["preset"]].title if values["data"] == "preset" else "These data"
-        return f"Nobody knows how many groups made these points ({name}). You guessed {guessed}; {said} say."
+        return f"Nobody knows how many groups made these points, or whether any did. You guessed {guessed}; {said}."
     groups = f"{truth} group{'' if truth == 1 else 's'}"
     right = "as you guessed" if guessed == truth else f"you guessed {guessed}"
-    return f"**{groups}** made these points; {right}. Chosen by {said}."
+    return f"**{groups}** made these points; {right}. {said}."
