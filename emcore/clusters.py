@@ -169,6 +169,18 @@ def what_it_is(temperature: float, means_alone: bool) -> str:
     return "T below 1: the E-step is harder than Bayes' rule; the strip of doubt between the components narrows."
 
 
+def merged(mixture: History) -> str:
+    """That all components ended in one place, in a sentence; "" where they did not."""
+    theta = mixture.parameters[-1]
+    spread = float(np.ptp(theta.means, axis=0).max())
+    if theta.n_components == 1 or spread > 1e-3 * float(np.asarray(mixture.X).std()):
+        return ""
+    return (
+        "At this temperature nothing holds the components apart: they end on top of each other, at the mean of all "
+        "points."
+    )
+
+
 def proof(k_means: History, mixture: History) -> str:
     """How far two runs from the same means ever differ, in a sentence."""
     difference = largest_difference(k_means, mixture)

@@ -173,6 +173,13 @@ def test_a_different_mixture_is_not_proved_equal():
     assert "assigned differently" in said
 
 
+def test_components_that_end_on_top_of_each_other_are_said_to():
+    experiment = experiment_of("mouse", max_iter=200)
+    hot, em = (clusters.tempered_run(experiment, temperature) for temperature in (10.0, 1.0))
+    np.testing.assert_allclose(hot.parameters[-1].means, [hot.X.mean(axis=0)] * 3, atol=1e-2)
+    assert "on top of each other" in clusters.merged(hot) and not clusters.merged(em)
+
+
 # ---- Annealing ----------------------------------------------------------------------------------------------
 
 

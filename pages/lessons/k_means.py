@@ -115,7 +115,7 @@ def beside() -> None:
     with st.spinner("Running k-means and EM", show_time=True):
         k_means = clusters.k_means_run(experiment)
         mixture = clusters.tempered_run(experiment, temperature, means_alone=alone)
-    st.markdown(clusters.what_it_is(temperature, alone))
+    st.markdown(f"{clusters.what_it_is(temperature, alone)} {clusters.merged(mixture)}")
     if alone and not temperature:
         st.success(clusters.proof(k_means, mixture), icon=":material/equal:")
     side_by_side(k_means, mixture, temperature, alone, circles)

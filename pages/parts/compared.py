@@ -26,10 +26,16 @@ from pages.parts.text import plain
 MOST_ITERATIONS = 200  # that these lessons show: several pictures of them travel at once
 CSS = """
 <style>
+@container (min-width: 480px) {
+  .st-key-several-shapes .player-figures { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
+  .st-key-several-shapes .player-plot { height: min(var(--height), calc(38cqw + 2.5rem)) !important; }
+  .st-key-several-shapes .player-plot:last-child { grid-column: 1 / -1; height: var(--height) !important; }
+}
 @container (min-width: 900px) {
   .st-key-several-shapes .player-figures { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
-  .st-key-several-shapes .player-plot { height: min(var(--height), calc(19cqw + 2.5rem)); }
-  .st-key-several-shapes .player-plot:last-child { grid-column: 1 / -1; height: var(--height) !important; }
+  .st-key-several-shapes .player-plot:not(:last-child) {
+    height: min(var(--height), calc(19cqw + 2.5rem)) !important;
+  }
 }
 @container (min-width: 700px) {
   :is(.st-key-several-beside, .st-key-several-annealing) .player-figures {
