@@ -152,15 +152,16 @@ def theory() -> None:
     """The bound, why it climbs, and the steps."""
     st.latex(
         r"\begin{aligned}"
-        r"\ln p(X) &= \mathcal{L} + \mathrm{KL}\big(q(Z)\, q(\theta) \,\|\, p(Z, \theta \mid X)\big) \\"
-        r"\mathcal{L} &= \mathbb{E}_q[\ln p(X, Z \mid \theta)] + H(q(Z)) - "
-        r"\mathrm{KL}\big(q(\theta) \,\|\, p(\theta)\big)"
+        r"\ln p(X) &= \mathcal{L} + \mathrm{KL}\big(q \,\|\, p(Z, \theta \mid X)\big) \\"
+        r"\mathcal{L} &= \mathbb{E}_q[\ln p(X, Z \mid \theta)] + H(q(Z)) \\"
+        r"&\quad - \mathrm{KL}\big(q(\theta) \,\|\, p(\theta)\big)"
         r"\end{aligned}"
     )
     st.markdown(
         "$\\ln p(X)$, the evidence, is one fixed number: how well the model with its prior predicted the data. The "
         "divergence beside $\\mathcal{L}$, the evidence lower bound, is never negative, so $\\mathcal{L}$ lies below. "
-        "Raising it brings the belief nearer to the truth about $Z$ and $\\theta$.\n\n"
+        "Raising it brings the belief $q = q(Z)\\, q(\\theta)$ nearer to $p(Z, \\theta \\mid X)$, what follows "
+        "from data and prior.\n\n"
         "- **E-step**: hold $q(\\theta)$ and choose the $q(Z)$ that makes $\\mathcal{L}$ largest: the "
         "responsibilities.\n"
         "- **M-step**: hold $q(Z)$ and choose the $q(\\theta)$ that makes $\\mathcal{L}$ largest: the prior, updated "
@@ -171,12 +172,16 @@ def theory() -> None:
     )
     st.latex(
         r"\begin{aligned}"
-        r"q(\pi) &= \mathrm{Dir}(\alpha_1, \dots, \alpha_K), \quad \alpha_k = \alpha_0 + N_k \\"
-        r"q(\mu_k, \Lambda_k) &= \mathcal{N}\big(\mu_k \mid m_k, (\beta_k \Lambda_k)^{-1}\big)\, "
-        r"\mathcal{W}(\Lambda_k \mid W_k, \nu_k) \\"
-        r"\beta_k &= \beta_0 + N_k, \quad \nu_k = \nu_0 + N_k, \quad m_k = (\beta_0 m_0 + N_k \bar{x}_k) / \beta_k \\"
-        r"W_k^{-1} &= W_0^{-1} + N_k S_k + \frac{\beta_0 N_k}{\beta_0 + N_k} "
-        r"(\bar{x}_k - m_0)(\bar{x}_k - m_0)^{\mathsf T}"
+        r"q(\pi) &= \mathrm{Dir}(\alpha_1, \dots, \alpha_K) \\"
+        r"q(\mu_k, \Lambda_k) &= \mathcal{N}\big(\mu_k \mid m_k, (\beta_k \Lambda_k)^{-1}\big) \\"
+        r"&\quad \times \mathcal{W}(\Lambda_k \mid W_k, \nu_k) \\[0.4em]"
+        r"\alpha_k &= \alpha_0 + N_k \\"
+        r"\beta_k &= \beta_0 + N_k \\"
+        r"\nu_k &= \nu_0 + N_k \\"
+        r"m_k &= (\beta_0 m_0 + N_k \bar{x}_k) / \beta_k \\"
+        r"W_k^{-1} &= W_0^{-1} + N_k S_k \\"
+        r"&\quad + (\beta_0 N_k / \beta_k)\, d_k d_k^{\mathsf T} \\"
+        r"d_k &= \bar{x}_k - m_0"
         r"\end{aligned}"
     )
     st.caption(
