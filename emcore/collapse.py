@@ -469,7 +469,7 @@ def overtaking(drawn: Slice) -> str:
         return "Towards narrow sds it rises all the way, without an end."
     return (
         "To the left the log-likelihood is a straight line without an end. It lies above everything on its right below "
-        f"an sd of 10^{MINUS if at < 0 else ''}{abs(at):.1f} of the data's."
+        f"an sd of $10^{{{at:.1f}}}$ of the data's."
     )
 
 

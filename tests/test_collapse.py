@@ -174,7 +174,7 @@ def test_a_line_that_overtakes_beyond_the_picture_is_followed():
     drawn = collapse.shrink(collapse.planted(WAITING, 0, row, 0.5), 0, 0.05, prior_of(WAITING))
     needed = (drawn.log_likelihood.max() - drawn.log_likelihood[0]) / np.log(10)
     assert drawn.overtakes == pytest.approx(-6 - needed, rel=1e-6)
-    assert f"10^−{6 + needed:.1f} of the data's" in collapse.overtaking(drawn)
+    assert f"$10^{{-{6 + needed:.1f}}}$ of the data's" in collapse.overtaking(drawn)
     slices = {"rises": -np.arange(4.0), "falls": np.arange(4.0)}
     rises, falls = (
         collapse.overtaking(replace(drawn, sds=np.logspace(-3, 0, 4), log_likelihood=heights))
@@ -326,7 +326,15 @@ def test_ghosts_in_the_picture_have_their_covariance_around_each_mean(experiment
             np.testing.assert_allclose(places.mean(axis=0), history.parameters[t].means[k], atol=1e-9)
             covariance = np.cov(places, rowvar=False, bias=True).reshape(ghosts.spread.shape)
             np.testing.assert_allclose(covariance, ghosts.spread, rtol=1e-9)
-    assert [trace.name for trace in picture.data].count("Ghosts that pull the means") == 1
+    # all that the picture tells and reports stays with its traces
+    names = [trace.name for trace in picture.data]
+    assert names.index("Ghosts that pull the means") < names.index("Means ground")
+    assert [names[trace] for trace in drawn.clicks] == ["Points"] and [names[t] for t in drawn.drags] == ["Means"]
+    before, after = mixture_figure(history).at(7), drawn.at(7)
+    others = [trace for trace in after.data if not trace.name.startswith("Ghost")]
+    for trace, same in zip(before.data, others, strict=True):
+        assert same.name == trace.name
+        np.testing.assert_array_equal(np.array(same.x, float), np.array(trace.x, float))
 
 
 def test_panels_name_what_they_show():

@@ -20,6 +20,7 @@ from emcore.report import significant
 
 PRIOR: Final = style.SECOND_OBJECTIVE
 FLOOR: Final = style.SECOND_BOUND
+LONG_TITLE: Final = 30  # characters of a panel's title on one line
 NARROWEST: Final = 1e-300  # a log axis has no 0
 
 
@@ -171,7 +172,7 @@ def slice_figure(drawn: Slice, *, remedies: bool, look: Look = style.DEFAULT_LOO
 def with_ghosts(
     drawn: SteppedFigure, history: History, ghosts: GhostPoints, *, look: Look = style.DEFAULT_LOOK
 ) -> SteppedFigure:
-    """A picture of a run with the ghost points of its prior: hollow circles, and a diamond.
+    """A picture of a run with the ghost points of its prior, below the means: hollow circles, and a diamond.
 
     The circles of a component surround its own mean, wherever that is, as many as there are (at most MOST_GHOSTS), and
     so that their covariance is that of the ghosts. A diamond stands where the other ghosts pull all means to.
@@ -189,54 +190,77 @@ def with_ghosts(
     means = np.array([theta.means for theta in history.parameters])
     n_features = means.shape[2]
     offsets = _circle(ghosts)
-    figure = go.Figure(drawn.figure)
-    level = figure.layout.yaxis.range[1] if n_features == 1 else 0.0
-    tracks = list(drawn.tracks)
-    size = 1.2 * look.point_size(100)
+    level = drawn.figure.layout.yaxis.range[1] if n_features == 1 else 0.0
+    under = next(i for i, trace in enumerate(drawn.figure.data) if trace.name == "Means ground")
+    traces: list[go.Scatter] = []
+    tracks: list[Track] = []
     for k in range(means.shape[1]):
         places = means[:, k, None, :] + offsets
         heights = places[..., 1] if n_features == 2 else np.full(places.shape[:2], -0.12 * level)
-        number = len(figure.data)
-        figure.add_scatter(
-            x=places[0, :, 0],
-            y=heights[0],
-            mode="markers",
-            name=f"Ghost points of component {k + 1}",
-            showlegend=False,
-            marker={
-                "size": size,
-                "color": "white",
-                "line": {"width": 0.8 * look.line_width, "color": style.COMPONENT_COLOURS[k]},
-            },
-            hovertemplate=f"{_written(ghosts.spread_count)} ghost points of component {k + 1}, "
-            "around its own mean<extra></extra>",
+        number = under + len(traces)
+        traces.append(
+            go.Scatter(
+                x=places[0, :, 0],
+                y=heights[0],
+                mode="markers",
+                name=f"Ghost points of component {k + 1}",
+                showlegend=False,
+                marker={
+                    "size": 1.2 * look.point_size(100),
+                    "color": "white",
+                    "line": {"width": 0.8 * look.line_width, "color": style.COMPONENT_COLOURS[k]},
+                },
+                hovertemplate=f"{_written(ghosts.spread_count)} ghost points of component {k + 1}, "
+                "around its own mean<extra></extra>",
+            )
         )
         tracks.append(Track(number, "x", places[..., 0], theta_at))
         if n_features == 2:
             tracks.append(Track(number, "y", heights, theta_at))
-    figure.add_scatter(
-        x=ghosts.mean[:1],
-        y=ghosts.mean[1:] if n_features == 2 else [0.0],
-        mode="markers",
-        name="Ghosts that pull the means",
-        showlegend=False,
-        marker={
-            "size": look.now_size,
-            "symbol": "diamond-open",
-            "color": style.NEUTRAL,
-            "line": {"width": look.line_width},
-        },
-        hovertemplate=f"{_written(ghosts.mean_count)} ghost points for each component, here<extra></extra>",
+    traces.append(
+        go.Scatter(
+            x=ghosts.mean[:1],
+            y=ghosts.mean[1:] if n_features == 2 else [0.0],
+            mode="markers",
+            name="Ghosts that pull the means",
+            showlegend=False,
+            marker={
+                "size": look.now_size,
+                "symbol": "diamond",
+                "color": "white",
+                "line": {"width": look.line_width, "color": style.NEUTRAL},
+            },
+            hovertemplate=f"{_written(ghosts.mean_count)} ghost points for each component, here<extra></extra>",
+        )
     )
+    data = drawn.figure.data
+    figure = go.Figure([*data[:under], *traces, *data[under:]], drawn.figure.layout)
+
+    def moved(trace: int) -> int:
+        return trace + len(traces) if trace >= under else trace
+
     said = (
         f"{drawn.description} Hollow circles around each mean stand for {_written(ghosts.spread_count)} ghost points "
         "of each component; a diamond for those that pull the means."
     )
-    return replace(drawn, figure=figure, tracks=tuple(tracks), description=said)
+    return replace(
+        drawn,
+        figure=figure,
+        tracks=(*(replace(track, trace=moved(track.trace)) for track in drawn.tracks), *tracks),
+        jumps={moved(trace): positions for trace, positions in drawn.jumps.items()},
+        drags={moved(trace): allowed for trace, allowed in drawn.drags.items()},
+        clicks=tuple(map(moved, drawn.clicks)),
+        description=said,
+    )
 
 
 def panel(drawn: SteppedFigure, title: str, *, height: int, look: Look = style.DEFAULT_LOOK) -> SteppedFigure:
-    """The same figure small: a title above, no legend, and no title of the y axis, which the title names."""
+    """The same figure small: a title above, no legend, and no title of the y axis, which the title names.
+
+    A long title with something in brackets has that on a line of its own.
+    """
+    if len(title) > LONG_TITLE:
+        title = title.replace(" (", "<br>(")
     figure = go.Figure(drawn.figure)
     notes = [note.to_plotly_json() for note in figure.layout.annotations]
     size = look.font_size
@@ -246,6 +270,7 @@ def panel(drawn: SteppedFigure, title: str, *, height: int, look: Look = style.D
         "xref": "paper",
         "yref": "paper",
         "x": 0,
+        "align": "left",
         "xshift": -36,
         "y": 1,
         "yshift": 4,
@@ -258,7 +283,7 @@ def panel(drawn: SteppedFigure, title: str, *, height: int, look: Look = style.D
         height=height,
         showlegend=False,
         annotations=[*below, heading],
-        margin={"l": 40, "r": 8, "t": int(1.9 * size) + 4, "b": 36},
+        margin={"l": 40, "r": 8, "t": int((1.9 + 1.3 * title.count("<br>")) * size) + 4, "b": 36},
         yaxis_title_text="",
         xaxis_title_standoff=2,
     )

@@ -232,7 +232,7 @@ def ghost_points() -> None:
         )
         shrinking.take(visit, one, shown)
         st.html(
-            f'<div class="em-cards"><div>{shrinking.arithmetic_table(one, component, shown.position)}</div>'
+            f'<div class="em-below em-cards"><div>{shrinking.arithmetic_table(one, component, shown.position)}</div>'
             f"<div>{outcome.parameters_table(one, shown.position, None)}</div></div>"
         )
 

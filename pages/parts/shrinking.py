@@ -369,7 +369,7 @@ def standing_table(found: Remedies, component: int, position: int) -> str:
     rows = [tuple(map(escape, row)) for row in collapse.standing(found, component, position)]
     header = ["Remedy", "Objective", "Value (nats)", "Narrowest sd", "State"]
     caption = f"At iteration {position // 2}: the objectives, and the sd of component {component + 1}"
-    return f'<div class="em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
+    return f'<div class="em-below em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
 
 
 def arithmetic_table(history: History, component: int, position: int) -> str:
