@@ -29,17 +29,17 @@ CSS = """
 .em-cards td, .em-cards tbody th { white-space: normal; }
 .em-sum { font-size: 0.85rem; }
 /* Three remedies: a picture above its curve, side by side; or beside it, below each other; or all below each other. */
-@container (min-width: 861px) {
+@container (min-width: 700px) {
   .st-key-remedies .player .player-figures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
 }
-@container (max-width: 860px) {
+@container (max-width: 699px) {
   .st-key-remedies .player-plot:nth-child(4) { order: 1; }
   .st-key-remedies .player-plot:nth-child(2) { order: 2; }
   .st-key-remedies .player-plot:nth-child(5) { order: 3; }
   .st-key-remedies .player-plot:nth-child(3) { order: 4; }
   .st-key-remedies .player-plot:nth-child(6) { order: 5; }
 }
-@container (min-width: 521px) and (max-width: 860px) {
+@container (min-width: 521px) and (max-width: 699px) {
   .st-key-remedies .player .player-figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
 }
 .st-key-remedies .player-figures .player-plot:nth-child(n) { height: var(--height); }
