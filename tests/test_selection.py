@@ -295,14 +295,14 @@ def test_every_run_is_a_dot_at_its_own_height_that_says_which_it_is():
     for criterion in ("log_likelihood", *CRITERIA):
         traces = named(runs_figure(sweep, criterion, shown=(3, 2)))
         dots = traces["Run"]
-        assert sorted(map(tuple, dots.customdata.tolist())) == [(k, i) for k in sweep for i in range(6)]
-        for x, y, (k, i) in zip(dots.x, dots.y, dots.customdata.tolist(), strict=True):
+        assert sorted(map(tuple, dots.customdata)) == [(k, i) for k in sweep for i in range(6)]
+        for x, y, (k, i) in zip(dots.x, dots.y, dots.customdata, strict=True):
             assert y == sweep[k].value(criterion, i) and abs(x - k) < 0.5
         assert len(set(zip(dots.x, dots.y, strict=True))) == 24  # none hides another
         expected = [sweep[k].value(criterion, sweep[k].best) for k in sweep]
         assert list(traces["Best run"].y) == expected
         assert list(traces["First run alone"].y) == [sweep[k].value(criterion, 0) for k in sweep]
-        at = [tuple(row) for row in dots.customdata.tolist()].index((3, 2))
+        at = [tuple(row) for row in dots.customdata].index((3, 2))
         assert (traces["In the player"].x[0], traces["In the player"].y[0]) == (dots.x[at], dots.y[at])
 
 
@@ -312,7 +312,7 @@ def test_collapsed_and_unfinished_runs_are_told_apart():
     traces = named(runs_figure({3: found}))
     for name, stopped in (("Run", "converged"), ("Stopped at the limit", "max_iter"), ("Collapsed", "degenerate")):
         expected = [[3, i] for i, why in enumerate(found.runs.stopped) if why == stopped]
-        assert (traces[name].customdata.tolist() if name in traces else []) == expected
+        assert [list(row) for row in (traces[name].customdata if name in traces else [])] == expected
     low, _ = runs_figure({3: found}).layout.yaxis.range
     assert all(low < y < np.nanmin(found.log_likelihood) for y in traces["Collapsed"].y)
     with pytest.raises(ValueError, match="one run or more"):

@@ -124,7 +124,7 @@ def runs_figure(
                     "mode": "markers",
                     "x": x[here],
                     "y": y[here],
-                    "customdata": data[here],
+                    "customdata": data[here].tolist(),  # an array would reach the browser without its rows
                     "text": texts[here],
                     "hovertemplate": "%{text}<extra></extra>",
                     "marker": {
