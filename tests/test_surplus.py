@@ -9,6 +9,7 @@ from scipy.special import digamma
 from emcore import report, surplus
 from emcore.experiment import Experiment, PresetData
 from emcore.figures.mixture import mixture_figure
+from emcore.figures.objective import objective_figure
 from emcore.figures.surplus import faded, weights_figure
 from emcore.models import GaussianMixture
 
@@ -109,9 +110,10 @@ def test_captions_tell_who_dies(history):
         assert ("fell below one point" in sentence) == (t in fell)
         assert (f"{living[t]} of 6" if living[t] < 6 else "all 6 components have") in sentence
     assert "is now −1,160.07" in said.half_steps[-1] and "lower bound now equals" not in said.half_steps[-1]
-    counts = counts_of(history, history.n_iterations)
-    assert all(report.number(count, 1) in said.half_steps[-1] for count in counts[counts > 1])
-    assert ", the others 0.00 of" not in said.half_steps[-1] and "the others" in said.half_steps[-1]
+    for t in (0, 7, 8, history.n_iterations):
+        shares = [report.number(count, 1) for count in counts_of(history, t) if count > 1]
+        assert f"take {report.listed(shares)} of 300 points" in said.half_steps[2 * t + 1]
+    assert "points, the others 0.00; the evidence lower bound" in said.half_steps[-1]
 
 
 def test_the_verdict_compares_with_the_prediction_at_the_end_alone(history):
@@ -186,3 +188,8 @@ def test_where_nobody_dies_the_picture_is_the_plain_one():
     history = surplus.with_prior(SIX, 30).history()
     plain = mixture_figure(history)
     assert len(faded(plain, surplus.alive(history)).figure.data) == len(plain.figure.data)
+
+
+def test_a_bound_under_a_bound_has_a_name_of_its_own(history):
+    names = [trace.name for trace in objective_figure(history, half_steps=True).figure.data]
+    assert names == ["Whole run", "Evidence lower bound", "Its half-steps", "Now"]

@@ -69,13 +69,15 @@ def moved(report: PlayerReport) -> None:
 
 
 def numbers(position: int) -> None:
-    """The beliefs, the formulas and the bound at a position."""
+    """The beliefs, the formulas and the bound at a position; how the point that was clicked is shared out."""
+    row = visit.point[1] if visit.point and visit.point[0] == experiment.source else None
     with st.container(key="beliefs"):
         left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="belief-tables"):
         parts.tables(history, position)
     with right, st.container(key="belief-formulas"):
         parts.formulas(history, position, alpha)
+        st.html(f'<div class="em-below"><div>{outcome.point_card(history, position, row)}</div></div>')
 
 
 # ---- One run with the prior -------------------------------------------------------------------------------

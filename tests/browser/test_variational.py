@@ -55,6 +55,10 @@ def test_the_captions_and_the_beside_switch_follow(visit: Open):
     expect(player(page)).to_have_attribute("data-ready", "", timeout=30_000)
     caption = player(page).locator("[data-part=caption]")
     expect(caption).to_contain_text("3 of 6 components have a point or more; evidence lower bound")
+    point = page.locator(".player-plot").first.locator(".points path").nth(40).bounding_box()
+    assert point is not None
+    page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    expect(page.get_by_role("region", name=re.compile(r"Point \d+ at"))).to_contain_text("Responsibility")
     page.get_by_text("Beside it: maximum likelihood").click()
     expect(caption).to_contain_text("Maximum likelihood, iteration 30: 6 of 6 components")
     expect(page.locator(".player-plot")).to_have_count(3)
