@@ -989,6 +989,48 @@ def _steps(history: History, vectors: Array, last: Any) -> list[Array]:
     return [*steps, step]
 
 
+@dataclass(frozen=True, eq=False)
+class Way:
+    """Objective and bound along the way from theta_t to the top of the bound, and how far a step went on it.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_values,)
+        Parts of the way: 0 at theta_t, 1 where the M-step of EM ends.
+    objective, bound : ndarray of shape (n_values,)
+        As in `BoundSlices`.
+    stop : float
+        The part of the way to theta_t+1, from the foot of the perpendicular if that lies beside the line.
+    """
+
+    x: Array
+    objective: Array
+    bound: Array
+    stop: float
+
+
+def way_to_the_top(history: History, iteration: int, model: LatentVariableModel, n_values: int = 61) -> Way:
+    """How far a run's M-step after theta_iteration went on the way that the M-step of `model` goes.
+
+    Raises
+    ------
+    ValueError
+        The run makes no such M-step.
+    DegenerateFit
+        The M-step of `model` has no result.
+    """
+    if not 0 <= iteration < history.n_iterations:
+        raise ValueError(f"iteration must be from 0 to {history.n_iterations - 1}, got {iteration}")
+    X, posterior = history.prepared, history.posterior(iteration)
+    here, after = (theta.to_vector() for theta in history.parameters[iteration : iteration + 2])
+    line = model.m_step(X, posterior).to_vector() - here
+    squared = float(line @ line)
+    stop = float((after - here) @ line) / squared if squared else 0.0
+    x = np.linspace(*_LINE, n_values)
+    objective, bound = bound_at(model, X, posterior, history.parameters[iteration], here + x[:, None] * line)
+    return Way(x, objective, bound, stop)
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What stands behind the objective at one position: objective = Q + H(q) + gap.

@@ -283,7 +283,7 @@ def _seed(name: str, label: str, press: str, random: bool, about_seed: str, abou
     with seed:
         widget(name, st.number_input, label, 0, choices.MAX_SEED, step=1, disabled=not random, help=about_seed)
     button.button(
-        press, type=kind, on_click=_next_seed, args=(name,), disabled=not random, width="stretch", help=about_press
+        press, type=kind, on_click=next_seed, args=(name,), disabled=not random, width="stretch", help=about_press
     )
 
 
@@ -376,7 +376,7 @@ def reseed(visit: Session) -> None:
         key="reseed",
         type="primary",
         icon=":material/casino:",
-        on_click=_next_seed if random else put,
+        on_click=next_seed if random else put,
         args=("start-seed",) if random else (),
         kwargs={} if random else {"start": "random-points"},
         width="stretch",
@@ -386,7 +386,8 @@ def reseed(visit: Session) -> None:
     )
 
 
-def _next_seed(name: str) -> None:
+def next_seed(name: str) -> None:
+    """Choose the next number for the seed `name`."""
     put(**{name: (session().values[name] + 1) % (choices.MAX_SEED + 1)})
 
 
