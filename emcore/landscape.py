@@ -21,7 +21,12 @@ from emcore.em import DegenerateFit, History, LatentVariableModel, Stopped
 from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Held, Mixtures
 from emcore.models.gaussian_kernel import GaussianData
-from emcore.models.gaussian_mixture import SMALLEST_SD, GaussianMixture, GaussianMixtureParameters
+from emcore.models.gaussian_mixture import (
+    SMALLEST_SD,
+    GaussianMixture,
+    GaussianMixtureParameters,
+    require_maximum_likelihood,
+)
 from emcore.models.mixture import frozen_array
 from emcore.restarts import Maxima, Maximum, Runs, distinct, run_many
 
@@ -97,10 +102,11 @@ def surface(
             raise ValueError(
                 f"profiled must be False for {type(model).__name__}: only a GaussianMixture is re-maximised"
             )
+        require_maximum_likelihood(model, "profiles")
         held = _held(model, parameters, names)
         return _profile(model, X, parameters, names, x, y, held)
     columns = (np.tile(x, len(y)), np.repeat(y, len(x)))
-    if not isinstance(model, GaussianMixture):
+    if not _is_likelihood(model):
         values = _one_by_one(model, X, parameters, (first, second), columns).reshape(len(y), len(x))
     elif not _touched(parameters, first) & _touched(parameters, second):
         values = _separable(X, parameters, (first, second), x, y)
@@ -132,7 +138,7 @@ def along(model: LatentVariableModel, X: Any, parameters: Any, name: str, values
     column = frozen_array(values, "values", ("n_values",))
     (position,) = _positions(parameters, (name,))
     X = model.prepare(X)
-    if not isinstance(model, GaussianMixture):
+    if not _is_likelihood(model):
         return _one_by_one(model, X, parameters, (position,), (column,))
     return _log_likelihoods(X, *_placed(X, parameters, (position,), (column,)))
 
@@ -157,6 +163,11 @@ def _masked(values: Array, reason: str) -> str:
         return ""
     verb = "is" if n_masked == 1 else "are"
     return f"{n_masked:,} of {values.size:,} places {verb} left blank: {reason}."
+
+
+def _is_likelihood(model: LatentVariableModel) -> bool:
+    """Whether the objective is the log-likelihood of a Gaussian mixture and nothing besides."""
+    return isinstance(model, GaussianMixture) and model.prior is None
 
 
 # ---- Any model, one place after the other ------------------------------------------------------------------
@@ -503,6 +514,7 @@ def basins(
     known : sequence of Maximum, optional
         Maxima found before on the same points, as for `emcore.restarts.distinct`.
     """
+    require_maximum_likelihood(model, "basins")
     x, y = frozen_array(x, "x", ("n_x",)), frozen_array(y, "y", ("n_y",))
     positions = _positions(start, names)
     data = model.prepare(X)
@@ -559,6 +571,7 @@ def basins_at(
     points : array-like of shape (n_starts, n_features)
         Where it begins.
     """
+    require_maximum_likelihood(model, "basins")
     if not 0 <= component < start.n_components:
         raise ValueError(f"component must be from 0 to {start.n_components - 1}, got {component}")
     points = frozen_array(points, "points", ("n_starts", start.n_features))
@@ -829,7 +842,7 @@ def _objectives(model: LatentVariableModel, X: Any, thetas: Sequence[Any]) -> Ar
     """The objective at each; NaN where there is none."""
     values = np.full(len(thetas), np.nan)
     legal = np.array([theta is not None for theta in thetas])
-    if isinstance(model, GaussianMixture):
+    if _is_likelihood(model):
         legal[legal] &= [bool((theta.sds > SMALLEST_SD * X.sds).all()) for theta in thetas if theta is not None]
         kept = [theta for theta, fine in zip(thetas, legal, strict=True) if fine]
         if kept:

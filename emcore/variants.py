@@ -19,7 +19,8 @@ from emcore.em import DegenerateFit, History, lower_bound
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.models import gaussian_kernel as kernel
 from emcore.models.gaussian_kernel import GaussianData
-from emcore.models.gaussian_mixture import GaussianMixturePosterior
+from emcore.models.gaussian_mixture import GaussianMixturePosterior, require_maximum_likelihood
+from emcore.models.mixture import log_joint
 from emcore.starts import ByHand
 
 Array = NDArray[np.float64]
@@ -76,6 +77,7 @@ class Variant:
             raise ValueError(f"name must be one of {', '.join(VARIANTS)}, got {self.name!r}")
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, got {self.fraction!r}")
+        require_maximum_likelihood(self.model, "variants of the steps")
 
     @property
     def rule(self) -> Rule:
@@ -179,16 +181,6 @@ def _posterior(X: GaussianData, soft: Posterior, objective: float, responsibilit
     responsibilities.flags.writeable = False
     counts, means, covariances = kernel.weighted_moments(X, responsibilities)
     return Posterior(soft.parameters, objective, counts, means, covariances, X, responsibilities)
-
-
-def log_joint(X: Array, parameters: Parameters) -> Array:
-    """log of weight times density of each component at each point, shape (n_samples, n_components)."""
-    factor = np.linalg.cholesky(parameters.covariances)
-    offset = (X[:, None] - parameters.means).transpose(1, 2, 0)
-    squared = (np.linalg.solve(factor, offset) ** 2).sum(axis=1).T
-    log_root = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    constant = -0.5 * parameters.n_features * np.log(2 * np.pi)
-    return np.asarray(np.log(parameters.weights) + constant - log_root - 0.5 * squared)
 
 
 def _with_best_labels(X: Array, parameters: Parameters) -> float:

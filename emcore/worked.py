@@ -17,6 +17,7 @@ from emcore.em import DegenerateFit, History
 from emcore.experiment import Experiment, OwnData
 from emcore.matching import match
 from emcore.models import GaussianMixture, GaussianMixtureParameters
+from emcore.models.gaussian_mixture import require_maximum_likelihood
 from emcore.report import listed, number, significant
 from emcore.scene import axis_range, log_density, scene
 from emcore.starts import ByHand
@@ -503,6 +504,7 @@ class Average:
 
 def average(model: GaussianMixture, X: Any, posterior: Any, component: int) -> Average:
     """The M-step with this posterior, taken apart for one component; DegenerateFit where it has no result."""
+    require_maximum_likelihood(model, "the averages of an M-step")
     fitted = model.m_step(X, posterior)
     count = float(posterior.counts[component])
     own = posterior.covariances[component]
@@ -856,6 +858,7 @@ def sheet(
     ValueError
         If there are too many points, or an edit does not fit.
     """
+    require_maximum_likelihood(model, "the steps of a sheet")
     points = np.array(X, dtype=np.float64)
     if not 1 <= len(points) <= SHEET_ROWS:
         raise ValueError(f"X must have 1 to {SHEET_ROWS} rows, got {len(points)}; take fewer points")

@@ -13,7 +13,8 @@ from emcore.experiment import Experiment, PresetData
 from emcore.figures import bound as figures
 from emcore.figures.race import race_objective_figure
 from emcore.models import GaussianMixture
-from emcore.variants import FAULTS, VARIANTS, log_joint
+from emcore.models.mixture import log_joint
+from emcore.variants import FAULTS, VARIANTS
 from pages.parts import clinic
 from pages.parts import settings as choices
 from tests import apptest

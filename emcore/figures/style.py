@@ -193,8 +193,8 @@ def plain(text: str) -> str:
 
 def objective_title(history: History) -> str:
     """The title of the objective's axis, with its unit if it has one."""
-    name = str(history.model.objective_name)
-    return f"{name} (nats)" if "log" in name.lower() else name
+    model = history.model
+    return f"{model.objective_name} (nats)" if model.objective_unit == "nats" else str(model.objective_name)
 
 
 def faint(colour: str, opacity: float) -> str:

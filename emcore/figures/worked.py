@@ -59,7 +59,7 @@ def place_figure(
         number, at = len(stepped.figure.data) + len(above), np.arange(history.n_positions) // 2
         trace, above_tracks = _crossings(crossings[..., 0], crossings[..., 1], at, number, look)
         above.append(trace)
-    return _with_traces(stepped, below, tracks, above, above_tracks)
+    return with_traces(stepped, below, tracks, above, above_tracks)
 
 
 def _crossings(
@@ -330,7 +330,7 @@ def component_figure(
     extra.append(Track(points, "marker.size", np.concatenate([base, sizes]), (positions + 1) // 2))
     drags = {trace: allowed[: len(positions)] for trace, allowed in stepped.drags.items()}
     return replace(
-        _with_traces(replace(stepped, figure=figure, tracks=tuple(tracks), drags=drags), [], [], above, extra),
+        with_traces(replace(stepped, figure=figure, tracks=tuple(tracks), drags=drags), [], [], above, extra),
         description=f"{stepped.description} Points are as large as component {component + 1} takes them; its shape "
         "before the M-step is dotted, after it solid.",
     )
@@ -383,7 +383,7 @@ def handover_figure(
     )
 
 
-def _with_traces(
+def with_traces(
     stepped: SteppedFigure,
     below: Sequence[dict[str, Any]],
     below_tracks: Sequence[Track],

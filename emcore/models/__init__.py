@@ -3,6 +3,7 @@
 from emcore.models.binomial_mixture import BinomialMixture, BinomialMixtureParameters
 from emcore.models.factor_analysis import FactorAnalysis, FactorAnalysisParameters, FactorAnalysisPosterior
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, GaussianMixturePosterior
+from emcore.models.gaussian_prior import GaussianPrior, GhostPoints
 from emcore.models.hidden_markov import (
     CategoricalHiddenMarkov,
     CategoricalHiddenMarkovParameters,
@@ -15,12 +16,19 @@ from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
 from emcore.models.linkage import Linkage, LinkageParameters, LinkagePosterior
 from emcore.models.missing_normal import MissingNormal, MissingNormalParameters, MissingNormalPosterior
 from emcore.models.mixture import MixturePosterior
+from emcore.models.tempered import EqualSpheres, TemperedMixture, TemperedPosterior
+from emcore.models.variational_gaussian_mixture import (
+    VariationalGaussianMixture,
+    VariationalGaussianMixtureParameters,
+    VariationalGaussianMixturePosterior,
+)
 
 __all__ = [
     "BinomialMixture",
     "BinomialMixtureParameters",
     "CategoricalHiddenMarkov",
     "CategoricalHiddenMarkovParameters",
+    "EqualSpheres",
     "FactorAnalysis",
     "FactorAnalysisParameters",
     "FactorAnalysisPosterior",
@@ -29,6 +37,8 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureParameters",
     "GaussianMixturePosterior",
+    "GaussianPrior",
+    "GhostPoints",
     "HiddenMarkovPosterior",
     "KMeans",
     "KMeansParameters",
@@ -40,5 +50,10 @@ __all__ = [
     "MissingNormalParameters",
     "MissingNormalPosterior",
     "MixturePosterior",
+    "TemperedMixture",
+    "TemperedPosterior",
+    "VariationalGaussianMixture",
+    "VariationalGaussianMixtureParameters",
+    "VariationalGaussianMixturePosterior",
     "viterbi",
 ]

@@ -452,7 +452,7 @@ class GaussianHiddenMarkov:
         chain = _chain_m_step(posterior)
         counts, means, covariances = kernel.weighted_moments(points, posterior.responsibilities)
         covariances = _constrained(covariances, counts, self.covariance_type)
-        _check_collapse(covariances, means, points, "state")
+        _check_collapse(covariances, means, points, called="state")
         return GaussianHiddenMarkovParameters(*chain, means, covariances, self.covariance_type)
 
     def expected_log_joint(
