@@ -22,7 +22,7 @@ from emcore.models import (
     GaussianMixture,
     viterbi,
 )
-from emcore.models.hidden_markov import Path, symbol_counts
+from emcore.models.hidden_markov import Path, symbol_counts, viterbi_paths
 from emcore.report import Words, listed, number, signed, significant
 from emcore.sources.sequences import Sequences
 
@@ -91,11 +91,11 @@ class ChainScene:
 
 
 def chain_scene(history: History, sequences: Sequences) -> ChainScene:
-    """The arrays of a run's pictures: an E-step and a most probable path for each of its iterations."""
+    """The arrays of a run's pictures, read-only: an E-step and a most probable path for each of its iterations."""
     model, thetas = history.model, history.parameters
     values = sequences.X[:, 0]
     responsibilities = np.array([history.posterior(t).responsibilities for t in range(len(thetas))])
-    paths = np.array([viterbi(model, history.prepared, theta).states for theta in thetas])
+    paths, _ = viterbi_paths(model, history.prepared, thetas)
     partner = matched(history, sequences)
     symbolic = isinstance(thetas[0], CategoricalHiddenMarkovParameters)
     means = sds = grid = densities = probabilities = true_emissions = None
@@ -111,7 +111,7 @@ def chain_scene(history: History, sequences: Sequences) -> ChainScene:
         truth = sequences.truth
         emissions = truth.probabilities if grid is None else _normal(grid, truth.means[:, 0], truth.sds[:, 0])
         true_emissions = np.where(partner[:, None] >= 0, emissions[partner], np.nan)
-    return ChainScene(
+    scene = ChainScene(
         values,
         tuple(np.cumsum(sequences.lengths)[:-1].tolist()),
         responsibilities,
@@ -126,6 +126,10 @@ def chain_scene(history: History, sequences: Sequences) -> ChainScene:
         densities,
         true_emissions,
     )
+    for array in vars(scene).values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+    return scene
 
 
 def _normal(grid: Array, means: Array, sds: Array) -> Array:
@@ -405,7 +409,7 @@ def compare_paths(history: History, sequences: Sequences, position: int) -> Path
 def about_paths(found: Paths, sequences: Sequences) -> str:
     """Where the most probable path and the likeliest states differ, why, and which of them is right how often."""
     step = sequences.step
-    said = [f"The most probable path holds {share_text(found.log_share)} of the posterior"]
+    said = [f"The Viterbi path, the most probable one, holds {share_text(found.log_share)} of the posterior"]
     if not len(found.differs):
         said[0] += f". It passes through the likeliest state of every {step}."
     else:

@@ -281,10 +281,10 @@ def test_the_timeline_holds_the_run(name):
         np.testing.assert_allclose(band, np.repeat(posterior.responsibilities[:, 0], 2), atol=1e-6)
         assert np.all(np.array(trace(drawn, "Posterior 2").y) == 1)
         found = chains.compare_paths(history, sequences, position)
-        path = np.array(trace(drawn, "Most probable path").y, dtype=float)
+        path = np.array(trace(drawn, "Viterbi path").y, dtype=float)
         assert np.array_equal(path[~np.isnan(path)], np.repeat(found.path.states + 1, 2))
         assert np.isnan(path).sum() == max(len(sequences.lengths) - 1, 0)
-        marks = np.array(trace(drawn, "Likeliest state elsewhere").y, dtype=float)
+        marks = np.array(trace(drawn, "Likeliest, if another").y, dtype=float)
         assert np.array_equal(np.flatnonzero(~np.isnan(marks)), found.differs)
         if name == "channel":
             theta = history.snapshot(position).parameters

@@ -171,7 +171,7 @@ def timeline_figure(
     tracks.append(Track(len(traces), "y", frames, posterior_at))
     traces.append(
         {
-            "name": "Most probable path",
+            "name": "Viterbi path",
             "mode": "lines",
             "x": x,
             "y": frames[-1],
@@ -186,7 +186,7 @@ def timeline_figure(
         tracks.append(Track(len(traces), "y", frames, posterior_at))
         traces.append(
             {
-                "name": "Likeliest state elsewhere",
+                "name": "Likeliest, if another",
                 "mode": "markers",
                 "x": steps,
                 "y": frames[-1],

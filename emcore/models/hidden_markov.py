@@ -15,12 +15,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import xlogy
 
 from emcore.em import DegenerateFit
 from emcore.models import gaussian_kernel as kernel
-from emcore.models.forward_backward import Smoothed, forward_backward, most_probable_path
+from emcore.models.forward_backward import Smoothed, forward_backward, most_probable_paths
 from emcore.models.gaussian_kernel import GaussianData
 from emcore.models.gaussian_mixture import (
     CovarianceType,
@@ -163,9 +162,21 @@ def viterbi(model: GaussianHiddenMarkov | CategoricalHiddenMarkov, X: Any, param
     It need not pass through the likeliest state of each step: `responsibilities` judge every step for itself, and
     their winners may even follow each other in a way that cannot happen. Of equally probable paths, one.
     """
+    paths, log_probabilities = viterbi_paths(model, X, (parameters,))
+    return Path(paths[0], float(log_probabilities[0]))
+
+
+def viterbi_paths(
+    model: GaussianHiddenMarkov | CategoricalHiddenMarkov, X: Any, parameters: Sequence[Any]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """`viterbi` for many parameters at once: states of shape (n_sets, n_samples), and their log p(X, Z)."""
     X = model.prepare(X)
-    densities = model.log_densities(X, parameters)
-    return Path(*most_probable_path(densities, parameters.initial, parameters.transitions, X.first))
+    return most_probable_paths(
+        np.array([model.log_densities(X, theta) for theta in parameters]),
+        np.array([theta.initial for theta in parameters]),
+        np.array([theta.transitions for theta in parameters]),
+        X.first,
+    )
 
 
 def _chain_m_step(posterior: HiddenMarkovPosterior) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -424,8 +435,8 @@ class GaussianHiddenMarkov:
         densities = np.empty((len(points), self.n_components))
         for k, (mean, covariance) in enumerate(zip(parameters.means, parameters.covariances, strict=True)):
             factor = np.linalg.cholesky(covariance)
-            standard = solve_triangular(factor, (points.X - mean).T, lower=True, check_finite=False)
-            densities[:, k] = -0.5 * (standard * standard).sum(axis=0) - np.log(np.diag(factor)).sum()
+            squared = kernel._squared_length((points.X - mean).T, factor)  # LAPACK's own would wake its threads
+            densities[:, k] = -0.5 * squared - np.log(np.diag(factor)).sum()
         densities -= 0.5 * points.n_features * np.log(2 * np.pi)
         return densities
 

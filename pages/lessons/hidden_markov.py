@@ -3,7 +3,7 @@
 import streamlit as st
 
 from emcore import chains
-from emcore.experiment import Experiment, dataset
+from emcore.experiment import Experiment, dataset, kept
 from emcore.figures.hidden_markov import emissions_figure, graph_figure, timeline_figure
 from emcore.starts import OWN, At
 from pages.parts import chains as parts
@@ -19,8 +19,7 @@ values = visit.values
 with st.sidebar:
     st.subheader("Data")
     own = controls.example("sequence", parts.TITLES, "Choosing one also sets the model up for it.") == "own"
-    if not own:
-        controls.data_seed(True)
+    controls.data_seed(not own)
     st.subheader("Model")
     parts.model_choices(visit)
     controls.model_run(random=values["begin"] == "random")
@@ -60,7 +59,7 @@ truth = values["truth"] and sequences.truth is not None
 
 def pictures(look):
     """The sequence in time; the graph of transitions; what each state shows."""
-    scene = chains.chain_scene(history, sequences)
+    scene = kept(("chain scene", experiment), lambda: chains.chain_scene(history, sequences))
     names = chains.names_of_states(history, sequences, truth)
     return (
         timeline_figure(scene, sequences, names=names, row=row, truth=truth, look=look),

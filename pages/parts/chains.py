@@ -37,15 +37,24 @@ ABOUT_BEGINNINGS = {
 TYPED = "1 1 2 1 3 3 2 3 3 1 1 2 1 1 1 3 2 3 3 3 2 1 1 2"
 CSS = """
 <style>
-@media (min-width: 640px) {
-  .st-key-chain .player-figures:has(> :nth-child(3)) { grid-template-columns: repeat(3, minmax(0, 1fr)); }
-  .st-key-chain .player-figures > :first-child { grid-column: 1 / -1; }
-  .st-key-chain .player-figures > :last-child { height: calc(0.68 * var(--height)); }
+@container (min-width: 480px) {
+  .st-key-chain .player-figures:has(> :nth-child(3)) { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .st-key-chain .player-figures > :is(:first-child, :last-child) { grid-column: 1 / -1; }
 }
+@container (min-width: 700px) {
+  .st-key-chain .player-figures:has(> :nth-child(3)) { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .st-key-chain .player-figures > :last-child { grid-column: auto; height: calc(0.68 * var(--height)); }
+}
+.st-key-chain .player-figures > :first-child { height: var(--height); }
 .st-key-chain .em-below { align-items: flex-start; }
 .st-key-chain .em-below > * { flex: 1 1 22rem; }
 .st-key-chain .em-below > :last-child { flex: 1.3 1 26rem; }
 .st-key-chain .em-scroll { margin-bottom: 0.7rem; }
+.st-key-chain .em-table th { white-space: normal; vertical-align: bottom; }
+@media (max-width: 480px) {
+  .st-key-chain .em-table :is(td, th) { padding-inline: 0.2rem; font-size: 0.85rem; }
+}
+@media (max-width: 1200px) { .st-key-chain-formulas [data-testid="stColumn"] { min-width: 100%; } }
 .st-key-chain-formulas .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px; text-align: left; }
 .st-key-chain-formulas .katex-display > .katex { text-align: left; }
 </style>
@@ -367,14 +376,11 @@ def _parameters(history: History, sequences: Sequences, position: int, truth: bo
         for k, row in enumerate(rows)
     ]
     tables += outcome.table("Expected counts of the last E-step, and what the M-step makes of them", header, made)
-    return tables + (
-        "<p>→ 2 is the change to state 2. Each count is divided by the sum of its kind in its row: "
-        + (
-            "beginnings, changes and symbols are all counted.</p>"
-            if sequences.symbols
-            else "means and sds are averages weighted by γ.</p>"
-        )
+    note = (
+        "→ 2: the change to state 2. Starts are divided by their sum over the states, changes by their sum in the row"
     )
+    note += ", and so are symbols." if sequences.symbols else ". Means and sds are averages weighted by γ."
+    return f"{tables}<p>{note}</p>"
 
 
 def _value(entry: Entry, value: float, digits: int) -> str:
@@ -390,8 +396,8 @@ def formulas(sequences: Sequences) -> None:
     with st.expander("Formulas", expanded=True), st.container(key="chain-formulas"):
         st.markdown("**Model**: a state depends on the one before it, an observation on its state alone.")
         st.latex(
-            r"p(x, z) = \pi_{z_1} \prod_{t=2}^{T} A_{z_{t-1} z_t} \prod_{t=1}^{T} p(x_t \mid z_t), \qquad "
-            rf"p(x_t \mid z_t = k) = {shown}"
+            r"\begin{aligned} p(x, z) &= \pi_{z_1} \prod_{t=2}^{T} A_{z_{t-1} z_t} \prod_{t=1}^{T} p(x_t \mid z_t) \\ "
+            rf"p(x_t \mid z_t = k) &= {shown} \end{{aligned}}"
         )
         left, right = st.columns(2)
         with left:
@@ -419,8 +425,11 @@ def formulas(sequences: Sequences) -> None:
                 + emission
                 + r"\end{aligned}"
             )
-        st.markdown("**Most probable path** (Viterbi): the sum over the states before becomes the best of them.")
-        st.latex(r"\omega_t(k) = \ln p(x_t \mid k) + \max_j \, \big\{ \omega_{t-1}(j) + \ln A_{jk} \big\}")
+        st.markdown("**Viterbi path**, the most probable one: the sum over the states before becomes the best of them.")
+        st.latex(
+            r"\begin{aligned} \omega_t(k) &= \ln p(x_t \mid k) \\ "
+            r"&\quad + \max_j \, \big\{ \omega_{t-1}(j) + \ln A_{jk} \big\} \end{aligned}"
+        )
         emission = (
             "$\\phi_{km}$ the probability of symbol $m$ in state $k$"
             if sequences.symbols
