@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,7 @@ from emcore.models.mixture import (
     frozen_weights,
     whole_number,
 )
+from emcore.models.skeleton import Skeleton
 
 # Below these a covariance is a collapse and not an estimate: doubles no longer carry enough of its digits.
 SMALLEST_SD = 1e-12  # as a part of the data's sd along the same axis
@@ -283,6 +284,14 @@ class GaussianMixture:
     covariance_type: CovarianceType = "full"
     prior: GaussianPrior | None = None
     sd_floor: float = 0.0
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Gaussian mixture",
+        observed="points",
+        hidden="which component each point came from",
+        e_step="for each point the probability of each component (Bayes' rule)",
+        m_step="weight, mean and covariance of each component, every point weighted by its responsibility",
+        source="Dempster, Laird & Rubin 1977, section 4.3",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")

@@ -14,6 +14,7 @@ What climbs is minus the free energy, and the bound under it has the entropy T t
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +29,7 @@ from emcore.models.gaussian_mixture import (
     axis_names,
 )
 from emcore.models.mixture import entropy_of, frozen_array, log_joint
+from emcore.models.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,14 @@ class TemperedMixture:
     covariance_type: CovarianceType = "full"
     temperature: float = 1.0
     variance: float | None = None
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Gaussian mixture at a temperature",
+        observed="points",
+        hidden="which component each point came from",
+        e_step="responsibilities made softer or harder by the temperature",
+        m_step="weight, mean and covariance of each component, every point weighted by its responsibility",
+        source="Ueda & Nakano 1998",
+    )
 
     def __post_init__(self) -> None:
         _ = self.mixture  # checks the first two

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ from emcore.models.gaussian_mixture import (
     GaussianMixtureParameters,
 )
 from emcore.models.mixture import entropy_of, frozen_array, frozen_responsibilities, whole_number
+from emcore.models.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
@@ -206,6 +207,14 @@ class VariationalGaussianMixture:
     mean_precision_prior: float = 1.0
     degrees_of_freedom_prior: float | None = None
     covariance_prior: tuple[tuple[float, ...], ...] | None = None
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Variational Gaussian mixture",
+        observed="points",
+        hidden="which component each point came from, and all parameters",
+        e_step="for each point the probability of each component, averaged over what is believed of the parameters",
+        m_step="the belief in the parameters: the prior's pseudo-points plus points weighted by responsibilities",
+        source="Bishop 2006, section 10.2",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")
