@@ -207,15 +207,15 @@ def score_places(history: History, row: int) -> tuple[NDArray[np.intp], Array, A
     unit = np.column_stack([np.cos(RING), np.sin(RING)]) if two else np.array([[-1.0], [1.0]])
     scores = np.full((n_frames, len(rows), 2), np.nan)
     spans = np.full((n_frames, len(unit), 2), np.nan)
-    for t in range(history.n_iterations + 1):
+    for t, theta in enumerate(history.parameters):
         posterior = history.posterior(t)
-        means = posterior.means
+        means, own = ((points - theta.mean) @ posterior.regression.T for points in (X[rows], X[row]))
         if two:
-            scores[t + 1] = means[rows, :2]
-            spans[t + 1] = means[row, :2] + unit @ np.linalg.cholesky(posterior.covariance[:2, :2]).T
+            scores[t + 1] = means[:, :2]
+            spans[t + 1] = own[:2] + unit @ np.linalg.cholesky(posterior.covariance[:2, :2]).T
         else:
-            scores[t + 1] = np.column_stack([means[rows, 0], heights[rows]])
-            spans[t + 1, :, 0] = means[row, 0] + unit[:, 0] * posterior.sds[0]
+            scores[t + 1] = np.column_stack([means[:, 0], heights[rows]])
+            spans[t + 1, :, 0] = own[0] + unit[:, 0] * posterior.sds[0]
             spans[t + 1, :, 1] = heights[row]
     return rows, scores, spans
 

@@ -21,7 +21,12 @@ from emcore.em import DegenerateFit, History, LatentVariableModel, Stopped
 from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Held, Mixtures
 from emcore.models.gaussian_kernel import GaussianData
-from emcore.models.gaussian_mixture import SMALLEST_SD, GaussianMixture, GaussianMixtureParameters
+from emcore.models.gaussian_mixture import (
+    SMALLEST_SD,
+    GaussianMixture,
+    GaussianMixtureParameters,
+    require_maximum_likelihood,
+)
 from emcore.models.mixture import frozen_array
 from emcore.restarts import Maxima, Maximum, Runs, distinct, run_many
 
@@ -97,10 +102,11 @@ def surface(
             raise ValueError(
                 f"profiled must be False for {type(model).__name__}: only a GaussianMixture is re-maximised"
             )
+        require_maximum_likelihood(model, "profiles")
         held = _held(model, parameters, names)
         return _profile(model, X, parameters, names, x, y, held)
     columns = (np.tile(x, len(y)), np.repeat(y, len(x)))
-    if not isinstance(model, GaussianMixture):
+    if not _is_likelihood(model):
         values = _one_by_one(model, X, parameters, (first, second), columns).reshape(len(y), len(x))
     elif not _touched(parameters, first) & _touched(parameters, second):
         values = _separable(X, parameters, (first, second), x, y)
@@ -132,7 +138,7 @@ def along(model: LatentVariableModel, X: Any, parameters: Any, name: str, values
     column = frozen_array(values, "values", ("n_values",))
     (position,) = _positions(parameters, (name,))
     X = model.prepare(X)
-    if not isinstance(model, GaussianMixture):
+    if not _is_likelihood(model):
         return _one_by_one(model, X, parameters, (position,), (column,))
     return _log_likelihoods(X, *_placed(X, parameters, (position,), (column,)))
 
@@ -157,6 +163,11 @@ def _masked(values: Array, reason: str) -> str:
         return ""
     verb = "is" if n_masked == 1 else "are"
     return f"{n_masked:,} of {values.size:,} places {verb} left blank: {reason}."
+
+
+def _is_likelihood(model: LatentVariableModel) -> bool:
+    """Whether the objective is the log-likelihood of a Gaussian mixture and nothing besides."""
+    return isinstance(model, GaussianMixture) and model.prior is None
 
 
 # ---- Any model, one place after the other ------------------------------------------------------------------
@@ -503,6 +514,7 @@ def basins(
     known : sequence of Maximum, optional
         Maxima found before on the same points, as for `emcore.restarts.distinct`.
     """
+    require_maximum_likelihood(model, "basins")
     x, y = frozen_array(x, "x", ("n_x",)), frozen_array(y, "y", ("n_y",))
     positions = _positions(start, names)
     data = model.prepare(X)
@@ -559,6 +571,7 @@ def basins_at(
     points : array-like of shape (n_starts, n_features)
         Where it begins.
     """
+    require_maximum_likelihood(model, "basins")
     if not 0 <= component < start.n_components:
         raise ValueError(f"component must be from 0 to {start.n_components - 1}, got {component}")
     points = frozen_array(points, "points", ("n_starts", start.n_features))
@@ -829,7 +842,7 @@ def _objectives(model: LatentVariableModel, X: Any, thetas: Sequence[Any]) -> Ar
     """The objective at each; NaN where there is none."""
     values = np.full(len(thetas), np.nan)
     legal = np.array([theta is not None for theta in thetas])
-    if isinstance(model, GaussianMixture):
+    if _is_likelihood(model):
         legal[legal] &= [bool((theta.sds > SMALLEST_SD * X.sds).all()) for theta in thetas if theta is not None]
         kept = [theta for theta, fine in zip(thetas, legal, strict=True) if fine]
         if kept:
@@ -974,6 +987,48 @@ def _steps(history: History, vectors: Array, last: Any) -> list[Array]:
     except DegenerateFit:
         step = steps[-1] if steps else np.zeros_like(vectors[-1])
     return [*steps, step]
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """Objective and bound along the way from theta_t to the top of the bound, and how far a step went on it.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_values,)
+        Parts of the way: 0 at theta_t, 1 where the M-step of EM ends.
+    objective, bound : ndarray of shape (n_values,)
+        As in `BoundSlices`.
+    stop : float
+        The part of the way to theta_t+1, from the foot of the perpendicular if that lies beside the line.
+    """
+
+    x: Array
+    objective: Array
+    bound: Array
+    stop: float
+
+
+def way_to_the_top(history: History, iteration: int, model: LatentVariableModel, n_values: int = 61) -> Way:
+    """How far a run's M-step after theta_iteration went on the way that the M-step of `model` goes.
+
+    Raises
+    ------
+    ValueError
+        The run makes no such M-step.
+    DegenerateFit
+        The M-step of `model` has no result.
+    """
+    if not 0 <= iteration < history.n_iterations:
+        raise ValueError(f"iteration must be from 0 to {history.n_iterations - 1}, got {iteration}")
+    X, posterior = history.prepared, history.posterior(iteration)
+    here, after = (theta.to_vector() for theta in history.parameters[iteration : iteration + 2])
+    line = model.m_step(X, posterior).to_vector() - here
+    squared = float(line @ line)
+    stop = float((after - here) @ line) / squared if squared else 0.0
+    x = np.linspace(*_LINE, n_values)
+    objective, bound = bound_at(model, X, posterior, history.parameters[iteration], here + x[:, None] * line)
+    return Way(x, objective, bound, stop)
 
 
 @dataclass(frozen=True)

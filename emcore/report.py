@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emcore.em import History
 from emcore.matching import match
-from emcore.models import GaussianMixtureParameters
+from emcore.models import GaussianMixture, GaussianMixtureParameters
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -140,9 +140,12 @@ def caption(history: History, position: int, *, whole: bool = False, words: Word
         gain = float(gains(history)[iteration])
         climbed = f"{signed(gain, _objective_digits(history))} to {objective}" if gain else f"unchanged at {objective}"
         return f"{title} {iteration}: {words.m_step(history, iteration)}; {name} {climbed}."
-    return (
-        f"E-step {iteration}: {words.e_step(history, iteration)}; the lower bound now equals the {name}, {objective}."
+    reached = (
+        f"the {name} is now {objective}"
+        if name.endswith("lower bound")  # the objective is one itself
+        else f"the lower bound now equals the {name}, {objective}"
     )
+    return f"E-step {iteration}: {words.e_step(history, iteration)}; {reached}."
 
 
 def _shares(history: History, iteration: int) -> str:
@@ -203,9 +206,10 @@ def step_names(history: History) -> tuple[str, ...]:
 def points_taken(history: History, iteration: int) -> NDArray[np.float64]:
     """N_k after the E-step at theta_iteration: the responsibilities of each component, summed over the points.
 
-    Where an M-step followed, its weights are N_k / n, so nothing needs to be computed again.
+    Where an M-step of maximum likelihood followed, its weights are N_k / n, so nothing needs to be computed again.
     """
-    if iteration < history.n_iterations and hasattr(history.parameters[iteration + 1], "weights"):
+    plain = isinstance(history.model, GaussianMixture) and history.model.prior is None
+    if plain and iteration < history.n_iterations:
         counts: NDArray[np.float64] = history.parameters[iteration + 1].weights * history.n_samples
         return counts
     summed: NDArray[np.float64] = history.posterior(iteration).responsibilities.sum(axis=0)

@@ -20,7 +20,7 @@ from emcore.em import Stopped
 from emcore.models import gaussian_batch as batch
 from emcore.models.gaussian_batch import Mixtures
 from emcore.models.gaussian_kernel import GaussianData
-from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters
+from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, require_maximum_likelihood
 from emcore.models.mixture import whole_number
 
 
@@ -66,8 +66,8 @@ def run_many(
     """EM from each of many starts; every run ends where, when and why `em.run` from the same start does.
 
     All runs go on together (`emcore.models.gaussian_batch`). What cannot be told safely there is run alone, from its
-    start: a component that shrinks towards a point, or a gain within rounding of the tolerance. Beyond the ends
-    themselves memory does not grow with the number of starts.
+    start: a component that shrinks towards a point, or a gain within rounding of the tolerance; and every run of a
+    model with a prior or a floor. Beyond the ends themselves memory does not grow with the number of starts.
 
     Parameters
     ----------
@@ -97,7 +97,9 @@ def run_many(
             )
     if not starts:
         return Runs(model, (), np.empty(0), np.empty(0, dtype=np.int64), (), ())
-    ends = batch.run(prepared, stacked(starts), model.covariance_type, max_iter=max_iter, tol=tol, careful=True)
+    # the batch knows the log-likelihood alone
+    steps = max_iter if model.is_maximum_likelihood else 0
+    ends = batch.run(prepared, stacked(starts), model.covariance_type, max_iter=steps, tol=tol, careful=True)
     parameters = [
         start if n == 0 else _parameters_at(ends.mixtures, i, model)
         for i, (start, n) in enumerate(zip(starts, ends.n_iterations, strict=True))
@@ -105,7 +107,8 @@ def run_many(
     objective, n_iterations = ends.objective, ends.n_iterations
     stopped: list[Stopped] = ["converged" if outcome == batch.CONVERGED else "max_iter" for outcome in ends.outcome]
     reasons = [""] * len(starts)
-    for i in np.flatnonzero(ends.outcome >= batch.UNSAFE).tolist():
+    alone = (ends.outcome >= batch.UNSAFE) | (not model.is_maximum_likelihood)
+    for i in np.flatnonzero(alone).tolist():
         history = em.run(model, prepared, starts[i], max_iter=max_iter, tol=tol)
         parameters[i] = history.parameters[-1]
         objective[i] = history.objective[-1]
@@ -202,7 +205,13 @@ def distinct(X: ArrayLike | GaussianData, runs: Runs, known: Sequence[Maximum] =
         From `run_many`.
     known : sequence of Maximum, optional
         Maxima found before on the same points. They keep their parameters, and are listed also if no run leads there.
+
+    Raises
+    ------
+    ValueError
+        The model has a prior or a floor: which maxima are the same is judged by the log-likelihood alone.
     """
+    require_maximum_likelihood(runs.model, "runs whose maxima are told apart")
     data = runs.model.prepare(X)
     probes = _probes(data)
     outcome = np.array([COLLAPSED if stopped == "degenerate" else UNFINISHED for stopped in runs.stopped], np.int64)

@@ -324,7 +324,7 @@ def contour_lines(
     lines = []
     for theta in history.parameters:
         heights = log_density(grid, theta)
-        lines.append(np.concatenate([_level_line(heights, level, xs, ys) for level in levels]))
+        lines.append(np.concatenate([level_line(heights, level, xs, ys) for level in levels]))
     drawn_lines = np.full((len(lines), max(1, *map(len, lines)), 2), np.nan)
     for t, line in enumerate(lines):
         drawn_lines[t, : len(line)] = line
@@ -355,7 +355,7 @@ _CELL_LINES: Final = (
 )  # fmt: skip
 
 
-def _level_line(
+def level_line(
     heights: NDArray[np.float64], level: float, xs: NDArray[np.float64], ys: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Where the grid crosses the level: pieces of two points and a gap, shape (3 * n_pieces, 2)."""

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emcore.em import DegenerateFit, LatentVariableModel, run
-from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters
+from emcore.models.gaussian_mixture import GaussianMixtureParameters
 from emcore.models.k_means import KMeans
 from emcore.models.mixture import frozen_array, whole_number
+from emcore.models.variational_gaussian_mixture import VariationalGaussianMixture
 
 Points = NDArray[np.float64]
 
@@ -214,9 +215,12 @@ def _from_numbers(model: Any, X: Any, numbers: Any) -> Any:
     """
     expected = (model.n_components, X.n_features)
     means = frozen_array(numbers.means, "means by hand (a row for every component)", expected)
-    if not isinstance(model, GaussianMixture):
+    if isinstance(model, KMeans):
         return model.from_means(X, means)
-    return model.constrain(GaussianMixtureParameters(numbers.weights, means, numbers.covariances))
+    mixture = GaussianMixtureParameters(numbers.weights, means, numbers.covariances)
+    if isinstance(model, VariationalGaussianMixture):
+        return model.from_mixture(X, mixture)
+    return model.constrain(mixture)
 
 
 def _from_responsibilities(model: Any, X: Any, responsibilities: NDArray[np.float64]) -> Any:

@@ -19,7 +19,9 @@ from emcore.em import DegenerateFit, History, lower_bound
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.models import gaussian_kernel as kernel
 from emcore.models.gaussian_kernel import GaussianData
-from emcore.models.gaussian_mixture import GaussianMixturePosterior
+from emcore.models.gaussian_mixture import GaussianMixturePosterior, require_maximum_likelihood
+from emcore.models.mixture import log_joint
+from emcore.starts import ByHand
 
 Array = NDArray[np.float64]
 Parameters = GaussianMixtureParameters
@@ -75,6 +77,7 @@ class Variant:
             raise ValueError(f"name must be one of {', '.join(VARIANTS)}, got {self.name!r}")
         if not 0 < self.fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, got {self.fraction!r}")
+        require_maximum_likelihood(self.model, "variants of the steps")
 
     @property
     def rule(self) -> Rule:
@@ -180,14 +183,14 @@ def _posterior(X: GaussianData, soft: Posterior, objective: float, responsibilit
     return Posterior(soft.parameters, objective, counts, means, covariances, X, responsibilities)
 
 
-def log_joint(X: Array, parameters: Parameters) -> Array:
-    """log of weight times density of each component at each point, shape (n_samples, n_components)."""
-    factor = np.linalg.cholesky(parameters.covariances)
-    offset = (X[:, None] - parameters.means).transpose(1, 2, 0)
-    squared = (np.linalg.solve(factor, offset) ** 2).sum(axis=1).T
-    log_root = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    constant = -0.5 * parameters.n_features * np.log(2 * np.pi)
-    return np.asarray(np.log(parameters.weights) + constant - log_root - 0.5 * squared)
+def _with_best_labels(X: Array, parameters: Parameters) -> float:
+    return float(log_joint(X, parameters).max(axis=1).sum())
+
+
+def with_best_labels(history: History) -> Array:
+    """log p(X, Z | theta) of the labels Z that make it largest, at each iteration: what hard labels never let fall."""
+    X = history.prepared.X
+    return np.array([_with_best_labels(X, parameters) for parameters in history.parameters])
 
 
 def _shares(log_joint: Array) -> tuple[float, Array]:
@@ -199,8 +202,7 @@ def _shares(log_joint: Array) -> tuple[float, Array]:
 
 
 def _best_label_as_objective(variant: Variant, X: GaussianData, parameters: Parameters) -> Posterior:
-    shown = float(log_joint(X.X, parameters).max(axis=1).sum())
-    return replace(variant.model.e_step(X, parameters), objective=shown)
+    return replace(variant.model.e_step(X, parameters), objective=_with_best_labels(X.X, parameters))
 
 
 def _q_as_objective(variant: Variant, X: GaussianData, parameters: Parameters) -> Posterior:
@@ -417,6 +419,24 @@ def secret(seed: int) -> str:
     return FAULTS[int(np.random.default_rng([lap, 9]).permutation(len(FAULTS))[turn])]
 
 
+def start_of(seed: int) -> ByHand:
+    """Where EM starts for a secret fault: unequal, narrow and far off, so that no two faults look alike.
+
+    Two components in one dimension, for groups of sizes 3 : 1 about 0 and 9. Both means have far to go, the weights are
+    neither equal nor near the groups' sizes, and the sds differ: each fault has then something to spoil.
+    """
+    rng = np.random.default_rng([seed, 17])
+    small = rng.uniform(0.2, 0.35)
+    means = [rng.uniform(-8, -6), rng.uniform(2, 4)]
+    sds = rng.uniform(1.5, 3, 2)
+    order = rng.permutation(2)
+    weights = np.round([small, 1 - small], 2)[order]
+    variances = np.round(sds, 1)[order] ** 2
+    return ByHand(
+        tuple(weights), tuple((mean,) for mean in np.round(means, 1)[order]), tuple(((v,),) for v in variances)
+    )
+
+
 # ---- The monitor -------------------------------------------------------------------------------------------
 
 PROMISES: Mapping[str, str] = MappingProxyType(
@@ -428,6 +448,18 @@ PROMISES: Mapping[str, str] = MappingProxyType(
         "raises": "The M-step does not lower Q",
         "maximum": "The M-step is the top of the bound",
         "climbs": "The number never falls",
+    }
+)
+# How each one breaks: {t} is the iteration, {by} an amount.
+BROKEN: Mapping[str, str] = MappingProxyType(
+    {
+        "rows": "at iteration {t} the responsibilities of a point sum to 1 only within {by}",
+        "objective": "at iteration {t} the number is {by} away from the log-likelihood",
+        "touches": "after E-step {t} the bound is {by} away from the number",
+        "above": "after E-step {t} the bound is {by} above the number",
+        "raises": "M-step {t} lowers Q by {by}",
+        "maximum": "M-step {t} ends {by} below the top of the bound",
+        "climbs": "at iteration {t} the number falls by {by}",
     }
 )
 # Below this part of the objective, or of the number of points, a difference is rounding.
@@ -506,12 +538,7 @@ def _best(model: Any, X: Any, posterior: Any) -> Any:
         return None
 
 
-def first_difference(history: History, other: History) -> int | None:
-    """The first iteration whose number differs between two runs by more than rounding; None if all are the same."""
-    one, two = np.asarray(history.objective), np.asarray(other.objective)
-    n = min(len(one), len(two))
-    room = _ROUNDING * np.maximum(np.abs(one[:n]), history.n_samples)
-    differing = np.flatnonzero(~(np.abs(one[:n] - two[:n]) <= room))
-    if len(differing):
-        return int(differing[0])
-    return None if len(one) == len(two) else n
+def farthest_apart(history: History, other: History) -> int:
+    """The iteration, of those that both runs have, at which their numbers differ most."""
+    n = min(len(history.objective), len(other.objective))
+    return int(np.argmax(np.abs(np.asarray(history.objective)[:n] - np.asarray(other.objective)[:n])))

@@ -17,8 +17,9 @@ from emcore.em import DegenerateFit, History
 from emcore.experiment import Experiment, OwnData
 from emcore.matching import match
 from emcore.models import GaussianMixture, GaussianMixtureParameters
+from emcore.models.gaussian_mixture import require_maximum_likelihood
 from emcore.report import listed, number, significant
-from emcore.scene import axis_range, scene
+from emcore.scene import axis_range, log_density, scene
 from emcore.starts import ByHand
 
 Array = NDArray[np.float64]
@@ -26,7 +27,9 @@ Array = NDArray[np.float64]
 MOST_POINTS: Final = 500  # that a page on single numbers works with
 SHEET_ROWS: Final = 12
 CURVE_POINTS: Final = 241
-GRID_POINTS: Final = 48
+GRID_POINTS: Final = 61  # along each axis of the plane, for the outlines of regions
+COARSE_GRID: Final = 25  # the same for so many outlines that they would weigh too much
+MANY_OUTLINES: Final = 600
 
 
 # ---- The E-step at one place -----------------------------------------------------------------------------
@@ -185,12 +188,12 @@ def about_densities(largest: float, whose: str, axes: tuple[str, ...]) -> str:
     )
 
 
-def about_log_likelihood(objective: float, axes: tuple[str, ...]) -> str:
+def about_log_likelihood(objective: float, axes: tuple[str, ...], name: str = "log-likelihood") -> str:
     """Why a log-likelihood above 0 is no mistake; "" where it is not above 0."""
     if objective <= 0:
         return ""
     return (
-        f"The log-likelihood is {number(objective)}, above 0. It is a sum of logarithms of densities, in "
+        f"The {name} is {number(objective)}, above 0. It is a sum of logarithms of densities, in "
         f"{units(axes)}, not of probabilities: where densities are above 1 their logarithms are positive. In "
         "other units it would be shifted by the same amount for every fit, so its gains stay what they are."
     )
@@ -229,14 +232,16 @@ def crossings(parameters: GaussianMixtureParameters) -> tuple[Crossing, ...]:
     """
     if parameters.n_features != 1:
         raise ValueError(f"crossings need 1 feature, got {parameters.n_features}")
+    sds, means = parameters.sds[:, 0], parameters.means[:, 0]
+    constants = np.log(parameters.weights / sds) - log_constant(1)
     found = []
     for j in range(parameters.n_components):
         for k in range(j + 1, parameters.n_components):
             for x in _equal_products(parameters, j, k):
-                worked = bayes(parameters, [x])
-                shares = worked.responsibilities
-                if np.delete(shares, (j, k)).max(initial=0) <= max(shares[j], shares[k]):
-                    found.append(Crossing(x, (j, k), float(worked.products[j]), float(shares[j])))
+                logs = constants - 0.5 * ((x - means) / sds) ** 2
+                if logs.max() <= max(logs[j], logs[k]):
+                    share = 1 / np.exp(logs - logs[j]).sum()
+                    found.append(Crossing(x, (j, k), float(np.exp(logs[j])), float(share)))
     return tuple(sorted(found, key=lambda crossing: crossing.x))
 
 
@@ -267,15 +272,32 @@ def about_crossings(parameters: GaussianMixtureParameters, axes: tuple[str, ...]
             return "With one component there is nothing to share: its responsibility is 1 everywhere."
         return "The largest responsibility belongs to the same component everywhere: no two curves cross at the top."
     places = [
-        f"at {axes[0]} = {number(one.x, digits)} (components {one.components[0] + 1} and {one.components[1] + 1}, "
-        f"{number(one.share, 3)} each)"
+        f"at {axes[0]} = {number(one.x, digits)} (components {one.components[0] + 1} and {one.components[1] + 1}: "
+        f"weight × density is {significant(one.product)} for both, the responsibility {number(one.share, 3)})"
         for one in found
     ]
     why = (
-        "There weight × density is the same for both. With equal weights and sds that is half-way between the means; "
-        "more weight moves it towards the other mean, and with unequal sds there can be two such places."
+        "A responsibility is weight × density over a sum that all share, so where two products are equal, the "
+        "responsibilities are too. With equal weights and sds that is half-way between the means; more weight moves "
+        "it towards the other mean, and with unequal sds there can be two such places."
     )
     return f"The curves cross {listed(places)}. {why}"
+
+
+def crossing_places(history: History) -> Array:
+    """The crossings at every iteration of a one-dimensional run: place, weight x density and responsibility.
+
+    Returns
+    -------
+    ndarray of shape (n_iterations + 1, most crossings, 3)
+        NaN where there are fewer.
+    """
+    found = [[(one.x, one.product, one.share) for one in crossings(theta)] for theta in history.parameters]
+    places = np.full((len(found), max(1, *map(len, found)), 3), np.nan)
+    for t, rows in enumerate(found):
+        if rows:
+            places[t, : len(rows)] = rows
+    return places
 
 
 def responsibility_curves(history: History, x: ArrayLike) -> Array:
@@ -302,23 +324,115 @@ def axis_grid(history: History) -> Array:
     return np.linspace(*axis_range(history.prepared.X[:, 0]), CURVE_POINTS)
 
 
-def plane_grid(history: History) -> Array:
-    """Places over all that the picture of a two-dimensional run shows, shape (GRID_POINTS**2, 2)."""
-    start = replace(history, parameters=history.parameters[:1], objective=history.objective[:1])
-    drawn = scene(start, np.zeros((history.model.n_components, 3), dtype=np.uint8))
-    across, up = (np.linspace(*reach, GRID_POINTS) for reach in (drawn.x_range, drawn.y_range))
-    return np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Where each component of a two-dimensional run is the most likely one, at every iteration.
 
-
-def regions(history: History, places: ArrayLike) -> Array:
-    """Responsibilities at places of the plane, shape (n_places, 2), at every iteration.
-
-    Returns
-    -------
-    ndarray of shape (n_iterations + 1, n_places, n_components)
+    Attributes
+    ----------
+    outlines : tuple of ndarray of shape (n_iterations + 1, n_points, 2)
+        For each component closed lines around its region, each followed by a gap (NaN), with the region on their left;
+        padded with NaN to one length.
+    borders : ndarray of shape (n_iterations + 1, n_points, 2)
+        The lines on which two regions meet, in the same manner.
     """
-    grid = history.model.prepare(np.asarray(places, dtype=np.float64))
-    return np.array([history.model.e_step(grid, theta).responsibilities for theta in history.parameters])
+
+    outlines: tuple[Array, ...]
+    borders: Array
+
+
+def regions(history: History) -> Regions:
+    """The decision regions over all that the picture of a two-dimensional run shows.
+
+    The most likely component is that of the largest weight x density; its margin over the next, in logarithms, is
+    smooth, so that the lines between places of a grid are found by linear interpolation.
+    """
+    n_components = history.model.n_components
+    start = replace(history, parameters=history.parameters[:1], objective=history.objective[:1])
+    drawn = scene(start, np.zeros((n_components, 3), dtype=np.uint8))
+    n = GRID_POINTS if len(history.parameters) * n_components <= MANY_OUTLINES else COARSE_GRID
+    xs, ys = (np.linspace(*reach, n) for reach in (drawn.x_range, drawn.y_range))
+    places = np.stack(np.meshgrid(xs, ys), axis=-1)
+    found: list[list[Array]] = [[] for _ in range(n_components)]
+    borders = []
+    for theta in history.parameters:
+        heights = _log_products_over(places, theta)
+        lines = []
+        for k in range(n_components):
+            others = np.delete(heights, k, axis=0).max(axis=0, initial=-np.inf)
+            outline, framed = _outlines(heights[k] - others, xs, ys)
+            found[k].append(outline)
+            lines.append(np.where(framed[:, None], np.nan, outline))
+        borders.append(np.concatenate(lines))
+    return Regions(tuple(map(_padded, found)), _padded(borders))
+
+
+def _log_products_over(places: Array, parameters: GaussianMixtureParameters) -> Array:
+    """log(weight x density) of each component at places of the plane, (..., 2); shape (n_components, ...)."""
+    kinds = (
+        GaussianMixtureParameters(np.ones(1), parameters.means[k : k + 1], parameters.covariances[k : k + 1])
+        for k in range(parameters.n_components)
+    )
+    return np.array([log_density(places, kind) for kind in kinds]) + np.log(parameters.weights)[:, None, None]
+
+
+# Marching squares: which corners of a cell lie inside (bits: lower left, lower right, upper right, upper left) says
+# from which of its sides (0 lower, 1 right, 2 upper, 3 left) to which a line goes that has the inside on its left.
+_FROM: Final = np.array([-1, 0, 1, 1, 2, 0, 2, 2, 3, 0, 1, 1, 3, 0, 3, -1])
+_TO: Final = np.array([-1, 3, 0, 3, 1, 3, 0, 3, 2, 2, 0, 2, 1, 1, 0, -1])
+_SADDLES: Final = {5: (2, 1), 10: (3, 2)}  # they have a second line
+
+
+def _outlines(margin: Array, xs: Array, ys: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Closed lines around the places where a margin on a grid is above 0, and which of their points lie on the frame.
+
+    Shapes (n_points, 2) and (n_points,); a gap (NaN) follows each line.
+    """
+    heights = np.pad(np.clip(margin, -1e12, 1e12), 1, constant_values=-1.0)  # outside the frame is outside the region
+    x, y = np.pad(xs, 1, mode="edge"), np.pad(ys, 1, mode="edge")
+    inside = heights > 0
+    cases = inside[:-1, :-1] + 2 * inside[:-1, 1:] + 4 * inside[1:, 1:] + 8 * inside[1:, :-1]
+    n_rows, n_columns = heights.shape
+    size = n_rows * n_columns
+    side = np.array([0, size + 1, n_columns, size])  # lower and upper sides first, then left and right ones
+    row, column = np.nonzero((cases > 0) & (cases < 15))
+    at = row * n_columns + column
+    kind = cases[row, column]
+    starts, ends = [at + side[_FROM[kind]]], [at + side[_TO[kind]]]
+    for saddle, (begin, finish) in _SADDLES.items():
+        starts.append(at[kind == saddle] + side[begin])
+        ends.append(at[kind == saddle] + side[finish])
+    start, end = np.concatenate(starts), np.concatenate(ends)
+    order = np.argsort(start)
+    start, end = start[order], end[order]
+    following = np.searchsorted(start, end).tolist()  # every side that a line reaches is one from which it goes on
+    upright = start >= size
+    row, column = np.divmod(start % size, n_columns)
+    next_row, next_column = row + upright, column + ~upright
+    low, high = heights[row, column], heights[next_row, next_column]
+    part = low / (low - high)
+    points = np.stack([x[column] + part * (x[next_column] - x[column]), y[row] + part * (y[next_row] - y[row])], axis=1)
+    framed = np.where(upright, (row == 0) | (row == n_rows - 2), (column == 0) | (column == n_columns - 2))
+    walk: list[int] = []
+    seen = np.zeros(len(start), dtype=bool)
+    for first in range(len(start)):
+        if not seen[first]:
+            here = first
+            while not seen[here]:
+                seen[here] = True
+                walk.append(here)
+                here = following[here]
+            walk += [first, -1]
+    places = np.concatenate([points, np.full((1, 2), np.nan)])[walk]
+    return places, np.append(framed, True)[walk]
+
+
+def _padded(lines: list[Array]) -> Array:
+    """Lines of several lengths as one array, filled up with NaN."""
+    made = np.full((len(lines), max(1, *map(len, lines)), 2), np.nan)
+    for t, line in enumerate(lines):
+        made[t, : len(line)] = line
+    return made
 
 
 # ---- The M-step for one component ------------------------------------------------------------------------
@@ -390,6 +504,7 @@ class Average:
 
 def average(model: GaussianMixture, X: Any, posterior: Any, component: int) -> Average:
     """The M-step with this posterior, taken apart for one component; DegenerateFit where it has no result."""
+    require_maximum_likelihood(model, "the averages of an M-step")
     fitted = model.m_step(X, posterior)
     count = float(posterior.counts[component])
     own = posterior.covariances[component]
@@ -646,6 +761,8 @@ class Sheet:
     X : ndarray of shape (n_samples, n_features)
     parameters : GaussianMixtureParameters
         Before the step.
+    covariance_type : str
+        What the M-step may make of the covariances.
     products : ndarray of shape (n_samples, n_components)
     log_densities : ndarray of shape (n_samples,)
         log of the sum of each row, in nats.
@@ -668,6 +785,7 @@ class Sheet:
 
     X: Array
     parameters: GaussianMixtureParameters
+    covariance_type: str
     products: Array
     log_densities: Array
     responsibilities: Array
@@ -683,6 +801,11 @@ class Sheet:
     def densities(self) -> Array:
         """p(x) of each row: the sum of its products, shape (n_samples,)."""
         return np.exp(self.log_densities)
+
+    @property
+    def component_densities(self) -> Array:
+        """p(x | z = k) of each row: its product without the weight, shape (n_samples, n_components)."""
+        return self.products / self.parameters.weights
 
     @property
     def places(self) -> Array:
@@ -735,6 +858,7 @@ def sheet(
     ValueError
         If there are too many points, or an edit does not fit.
     """
+    require_maximum_likelihood(model, "the steps of a sheet")
     points = np.array(X, dtype=np.float64)
     if not 1 <= len(points) <= SHEET_ROWS:
         raise ValueError(f"X must have 1 to {SHEET_ROWS} rows, got {len(points)}; take fewer points")
@@ -755,6 +879,7 @@ def sheet(
     return Sheet(
         X=points,
         parameters=parameters,
+        covariance_type=model.covariance_type,
         products=np.exp(logs),
         log_densities=np.array([model.e_step(x[None], parameters).objective for x in points]),
         responsibilities=responsibilities,

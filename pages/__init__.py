@@ -62,6 +62,36 @@ LESSONS = (
         "Count the maxima by hundreds of starts, see which start leads where on a map, and race two runs.",
     ),
     Lesson(
+        "how_many.py",
+        "How many components",
+        "Choosing the model",
+        "Guess the number of components, then let criteria, held-out points and a test speak; classify new points.",
+    ),
+    Lesson(
+        "shapes.py",
+        "What shape",
+        "Choosing the model",
+        "Fit four shapes of covariance side by side, count their parameters, and predict which one BIC prefers.",
+    ),
+    Lesson(
+        "k_means.py",
+        "k-means and EM",
+        "Choosing the model",
+        "Step both from the same means, turn a temperature until they are one, and anneal out of a local maximum.",
+    ),
+    Lesson(
+        "variational.py",
+        "A prior on the weights",
+        "Choosing the model",
+        "Begin with too many components and watch a prior, and the evidence lower bound, let the surplus die.",
+    ),
+    Lesson(
+        "collapse.py",
+        "Collapse and priors",
+        "Choosing the model",
+        "Shrink a component onto a point, and compare a restart, a floor and a prior made of ghost points.",
+    ),
+    Lesson(
         "factor_analysis.py",
         "Factor analysis",
         "Other models",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+APP = str(Path(__file__).parents[1] / "app.py")
 LESSONS = Path(__file__).parents[1] / "pages" / "lessons"
 
 
@@ -31,10 +32,9 @@ def link(app: AppTest) -> dict[str, str]:
 
 
 def words(app: AppTest) -> str:
-    """Everything that the page says in Markdown and HTML."""
-    return "".join(element.value for element in app.markdown) + "".join(
-        element.proto.body for element in app.get("html")
-    )
+    """Everything that the page says in HTML, Markdown and formulas."""
+    html = "".join(element.proto.body for element in app.get("html"))
+    return html + "\n".join(element.value for element in (*app.markdown, *app.latex, *app.caption, *app.info))
 
 
 def press(app: AppTest, label: str) -> AppTest:

@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
-from scipy.stats import bernoulli, binom, dirichlet, multinomial, multivariate_normal, multivariate_t, poisson
+from scipy.special import digamma, entr, softmax
+from scipy.stats import (
+    bernoulli,
+    binom,
+    dirichlet,
+    invgamma,
+    invwishart,
+    multinomial,
+    multivariate_normal,
+    multivariate_t,
+    poisson,
+    wishart,
+)
 
 from emcore.models import (
     BernoulliMixture,
@@ -25,16 +37,22 @@ from emcore.models import (
     GaussianHiddenMarkovParameters,
     GaussianMixture,
     GaussianMixtureParameters,
+    GaussianPrior,
     KMeans,
     KMeansParameters,
     Linkage,
     LinkageParameters,
+    MissingNormal,
+    MissingNormalParameters,
     MultinomialMixture,
     MultinomialMixtureParameters,
     PoissonMixture,
     PoissonMixtureParameters,
     StudentT,
     StudentTParameters,
+    TemperedMixture,
+    VariationalGaussianMixture,
+    VariationalGaussianMixtureParameters,
 )
 
 
@@ -47,6 +65,7 @@ class Case:
     X: NDArray[np.float64]
     start: Any
     first_principles: Callable[[NDArray[np.float64], Any], float]
+    legal: Callable[[Any], bool] = lambda parameters: True  # what the M-step may choose from
 
 
 def mixture_log_likelihood(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
@@ -269,12 +288,160 @@ def _student_t_case(n_features: int, degrees_of_freedom: float, expanded: bool) 
     return Case(name, model, X, model.initialize(X, rng), first_principles)
 
 
+def missing_normal_log_likelihood(X: NDArray[np.float64], parameters: MissingNormalParameters) -> float:
+    """Row by row the normal density of what was seen, by scipy: the mean and covariance of these columns alone."""
+    total = 0.0
+    for row in X:
+        seen = ~np.isnan(row)
+        if seen.any():
+            density = multivariate_normal(parameters.mean[seen], parameters.covariance[np.ix_(seen, seen)])
+            total += float(density.logpdf(row[seen]))
+    return total
+
+
+def _missing_normal_case(n_features: int, share: float, known_mean: tuple[float, ...] | None = None) -> Case:
+    """Correlated columns, values taken away at random, and a row in which nothing was seen."""
+    rng = np.random.default_rng(9)
+    X = 1 + rng.normal(size=(50, n_features)) @ rng.normal(size=(n_features, n_features))
+    X[rng.random(X.shape) < share] = np.nan
+    X[7] = np.nan
+    model = MissingNormal(known_mean)
+    known = "" if known_mean is None else " known mean"
+    name = f"missing normal {n_features}d {share:g} missing{known}"
+    return Case(name, model, X, model.initialize(X, rng), missing_normal_log_likelihood)
+
+
+def _tempered_case(n_features: int, temperature: float, covariance_type: Any = "full", variance: Any = None) -> Case:
+    X = _groups(n_features, 2)
+    model = TemperedMixture(3, covariance_type, temperature, variance)
+    start = model.initialize(X, np.random.default_rng(2))
+
+    def minus_free_energy(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
+        """T sum_n log sum_k p_nk^(1/T), and its limit sum_n log max_k p_nk at T = 0."""
+        joint = np.array(
+            [
+                w * multivariate_normal(m, S).pdf(X)
+                for w, m, S in zip(parameters.weights, parameters.means, parameters.covariances, strict=True)
+            ]
+        )
+        if temperature == 0:
+            return float(np.log(joint.max(axis=0)).sum())
+        return float(temperature * np.log((joint ** (1 / temperature)).sum(axis=0)).sum())
+
+    held = "" if variance is None else ", means alone"
+    name = f"tempered {covariance_type} {n_features}d T={temperature:g}{held}"
+    return Case(name, model, X, start, minus_free_energy)
+
+
+def log_prior(parameters: GaussianMixtureParameters, prior: GaussianPrior, covariance_type: str) -> float:
+    """Dirichlet, normal and inverse Wishart or gamma, by scipy's densities, one after the other."""
+    scatter = np.array(prior.scatter)
+    nu, kappa = prior.degrees_of_freedom, prior.mean_strength
+    weights = np.append(parameters.weights[:-1], 1 - parameters.weights[:-1].sum())
+    found = 0.0 if len(weights) == 1 else dirichlet([prior.weight_concentration] * len(weights)).logpdf(weights)
+    for mean, covariance in zip(parameters.means, parameters.covariances, strict=True):
+        found += multivariate_normal(prior.mean, covariance / kappa).logpdf(mean)
+    distinct = parameters.covariances[:1] if covariance_type == "tied" else parameters.covariances
+    for covariance in distinct:
+        if covariance_type == "diag":
+            found += invgamma(nu / 2, scale=np.diag(scatter) / 2).logpdf(np.diag(covariance)).sum()
+        elif covariance_type == "spherical":
+            found += invgamma(nu / 2, scale=np.diag(scatter).mean() / 2).logpdf(covariance[0, 0])
+        else:
+            found += invwishart(nu, scatter).logpdf(covariance)
+    return float(found)
+
+
+def _regularised_case(n_features: int, n_components: int, covariance_type: Any, with_prior: bool, floor: float) -> Case:
+    X = _groups(n_features, 5, 25)  # few points: the prior and the floor have a say
+    prior = None
+    if with_prior:
+        root = np.tri(n_features)
+        prior = GaussianPrior(np.arange(1.0, 1 + n_features), 0.8 * root @ root.T, n_features + 2.7, 0.8, 1.6)
+    model = GaussianMixture(n_components, covariance_type, prior, floor)
+    start = model.initialize(X, np.random.default_rng(4))
+
+    def first_principles(X: NDArray[np.float64], parameters: GaussianMixtureParameters) -> float:
+        added = 0.0 if prior is None else log_prior(parameters, prior, covariance_type)
+        return mixture_log_likelihood(X, parameters) + added
+
+    def legal(parameters: GaussianMixtureParameters) -> bool:
+        return bool((np.linalg.eigvalsh(parameters.covariances) >= floor**2 * (1 - 1e-9)).all())
+
+    what = " and ".join(["a prior"] * with_prior + ["a floor"] * bool(floor))
+    name = f"gaussian {covariance_type} {n_features}d k={n_components} with {what}"
+    return Case(name, model, X, start, first_principles, legal)
+
+
+def evidence_lower_bound(
+    X: NDArray[np.float64],
+    q: VariationalGaussianMixtureParameters,
+    alpha_0: float,
+    m_0: NDArray[np.float64],
+    beta_0: float,
+    nu_0: float,
+    scatter_0: NDArray[np.float64],
+) -> float:
+    """The seven terms as the book has them (Bishop 2006, equations 10.71 to 10.77), with entropies by scipy."""
+    n_features, n_components = X.shape[1], len(q.weights)
+    alpha, beta, nu = q.weights * q.concentration, q.mean_precisions, q.degrees_of_freedom
+    W = [np.linalg.inv(freedom * covariance) for freedom, covariance in zip(nu, q.covariances, strict=True)]
+    log_weights = digamma(alpha) - digamma(alpha.sum())
+    halves = (nu[:, None] - np.arange(n_features)) / 2
+    log_precisions = digamma(halves).sum(axis=1) + n_features * np.log(2) + [np.log(np.linalg.det(w)) for w in W]
+    distances = np.stack([nu[k] * cdist(X, q.means[[k]], "mahalanobis", VI=w)[:, 0] ** 2 for k, w in enumerate(W)], 1)
+    log_densities = 0.5 * (log_precisions - n_features / beta - distances - n_features * np.log(2 * np.pi))
+    r = softmax(log_weights + log_densities, axis=1)
+    found = (r * (log_weights + log_densities)).sum() + entr(r).sum()
+    if n_components > 1:
+        uniform = np.full(n_components, 1 / n_components)
+        constant = dirichlet(alpha_0 * n_components * uniform).logpdf(uniform) - (alpha_0 - 1) * np.log(uniform).sum()
+        found += constant + (alpha_0 - 1) * log_weights.sum() + dirichlet(alpha).entropy()
+    W_0 = np.linalg.inv(scatter_0)
+    constant = wishart(nu_0, W_0).logpdf(np.eye(n_features)) + 0.5 * np.trace(scatter_0)
+    for k in range(n_components):
+        offset = q.means[k] - m_0
+        found += 0.5 * (
+            n_features * np.log(beta_0 / (2 * np.pi))
+            + log_precisions[k]
+            - n_features * beta_0 / beta[k]
+            - beta_0 * nu[k] * offset @ W[k] @ offset
+        )
+        found += constant + 0.5 * (nu_0 - n_features - 1) * log_precisions[k]
+        found -= 0.5 * nu[k] * np.trace(scatter_0 @ W[k])
+        found -= 0.5 * (log_precisions[k] + n_features * np.log(beta[k] / (2 * np.pi)) - n_features)
+        found += wishart(nu[k], W[k]).entropy()
+    return float(found)
+
+
+def _variational_case(n_features: int, n_components: int, given: bool) -> Case:
+    """With a prior of its own, or with what follows from the data."""
+    X = _groups(n_features, 6, 60)
+    alpha_0, m_0, beta_0, nu_0 = 1 / n_components, X.mean(axis=0), 1.0, float(n_features)
+    scatter_0 = np.atleast_2d(np.cov(X.T, bias=True))
+    model = VariationalGaussianMixture(n_components)
+    if given:
+        alpha_0, m_0, beta_0, nu_0, scatter_0 = 0.03, m_0 + 0.5, 0.4, n_features + 1.3, 0.6 * scatter_0
+        model = VariationalGaussianMixture(n_components, alpha_0, m_0, beta_0, nu_0, scatter_0)
+    start = model.initialize(X, np.random.default_rng(6))
+    name = f"variational {n_features}d k={n_components}" + (" with a prior of its own" if given else "")
+    return Case(name, model, X, start, lambda X, q: evidence_lower_bound(X, q, alpha_0, m_0, beta_0, nu_0, scatter_0))
+
+
 CASES = [
     *(
         _gaussian_case(n_features, n_components, covariance_type)
         for covariance_type in ("full", "tied", "diag", "spherical")
         for n_features, n_components in ((1, 1), (1, 3), (2, 2), (2, 3), (4, 2))
     ),
+    *(
+        _regularised_case(2, 3, covariance_type, with_prior, floor)
+        for covariance_type in ("full", "tied", "diag", "spherical")
+        for with_prior, floor in ((True, 0.0), (False, 0.9))
+    ),
+    _regularised_case(1, 3, "tied", True, 0.0),
+    _regularised_case(1, 2, "full", False, 0.9),
+    _regularised_case(4, 2, "full", True, 1.0),
     _k_means_case(1, 2),
     _k_means_case(2, 3),
     _factor_analysis_case(2, 1, False),
@@ -303,4 +470,15 @@ CASES = [
     _student_t_case(1, 1.0, False),
     _student_t_case(2, 4.0, False),
     _student_t_case(2, 4.0, True),
+    _missing_normal_case(2, 0.3),
+    _missing_normal_case(2, 0.5, (0.5, 1.5)),
+    _missing_normal_case(4, 0.25),
+    *(_tempered_case(2, temperature) for temperature in (0, 0.5, 1, 2)),
+    _tempered_case(1, 1.5, "tied"),
+    _tempered_case(2, 0.3, "diag"),
+    *(_tempered_case(2, temperature, "spherical", 1.7) for temperature in (0, 0.4, 1)),
+    *(
+        _variational_case(n_features, n_components, given)
+        for n_features, n_components, given in ((1, 1, False), (1, 4, True), (2, 5, False), (2, 5, True), (4, 2, True))
+    ),
 ]

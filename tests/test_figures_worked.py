@@ -26,36 +26,39 @@ def the(figure, name: str):
 def test_the_chosen_place_is_marked_and_the_rest_is_the_mixture_s(history):
     x = history.X[17]
     made = place_figure(history, x)
-    plain = mixture_figure(history, trails=False, draggable="never")
+    plain = mixture_figure(history, trails=False)
     mark = the(made.figure, "Chosen place")
     assert mark.x[0] == x[0]
     if len(x) == 2:
         assert mark.y[0] == x[1]
-    assert made.n_positions == history.n_positions and made.clicks == plain.clicks and not made.drags
+    assert made.n_positions == history.n_positions and made.clicks == plain.clicks
+    assert made.drags.keys() == plain.drags.keys()
     for position in (0, 1, 4):
         own = zip(made.at(position).data, plain.at(position).data, strict=False)
         assert all(ours.to_json() == theirs.to_json() for ours, theirs in own)
 
 
-def test_regions_lie_below_and_have_the_colour_of_the_most_likely():
-    places = worked.plane_grid(BLOBS)
-    shares = worked.regions(BLOBS, places)
-    made = place_figure(BLOBS, BLOBS.X[0], places=places, shares=shares)
-    assert made.figure.data[0].name == "Regions"
+def test_regions_lie_below_and_follow_the_e_step():
+    regions = worked.regions(BLOBS)
+    made = place_figure(BLOBS, BLOBS.X[0], regions=regions)
+    names = [trace.name for trace in made.figure.data]
+    assert names[:4] == ["Region 1", "Region 2", "Region 3", "Borders"]
     assert made.figure.data[made.clicks[0]].name == "Points"
-    start, third = (made.at(position).data[0].marker.color for position in (0, 7))
-    assert len(set(start)) == 1
-    palette = style.palette(3)
-    for i in (0, 500, 1500, len(places) - 1):
-        red, green, blue = palette[shares[3, i].argmax()].tolist()
-        assert third[i] == f"rgb({red},{green},{blue})"
-    assert len(set(third)) == 3
+    for position, t in ((1, 0), (2, 0), (7, 3)):
+        figure = made.at(position)
+        for k in range(3):
+            np.testing.assert_array_equal(figure.data[k].x, regions.outlines[k][t, :, 0])
+            assert figure.data[k].fill == "toself"
+        np.testing.assert_array_equal(figure.data[3].y, regions.borders[t, :, 1])
+    assert np.isnan(made.at(0).data[0].x).all()
 
 
 def test_curves_of_responsibilities_are_the_run_s():
     grid = worked.axis_grid(LINE)
     curves, here = worked.responsibility_curves(LINE, grid), worked.responsibility_curves(LINE, [1.5])[:, :, 0]
-    made = responsibilities_figure(LINE, grid, curves, 1.5, here)
+    meet = worked.crossing_places(LINE)
+    made = responsibilities_figure(LINE, grid, curves, meet, 1.5, here)
+    weighted = place_figure(LINE, LINE.X[0], crossings=meet)
     assert made.spots and made.n_positions == LINE.n_positions
     assert tuple(made.figure.layout.xaxis.range) == tuple(mixture_figure(LINE).figure.layout.xaxis.range)
     for position, t in ((1, 0), (2, 0), (3, 1), (6, 2)):
@@ -63,6 +66,12 @@ def test_curves_of_responsibilities_are_the_run_s():
         for k in range(2):
             np.testing.assert_array_equal(the(figure, f"Component {k + 1}").y, curves[t, k])
         np.testing.assert_array_equal(the(figure, "Responsibilities here").y, here[t])
+        crossing = the(figure, "Crossing")
+        assert crossing.x[0] == worked.crossings(LINE.parameters[t])[0].x and crossing.y[1] == 0
+        assert crossing.y[0] == pytest.approx(0.5)
+        density = the(weighted.at(2 * t), "Crossing")
+        assert density.y[0] == worked.crossings(LINE.parameters[t])[0].product
+    assert np.isnan(the(made.at(0), "Crossing").x).all()
     assert np.isnan(the(made.at(0), "Component 1").y).all()
 
 
@@ -72,6 +81,8 @@ def test_a_component_s_shape_before_and_after_its_m_step(history):
     made = component_figure(history, longer, 1, taken)
     plain = mixture_figure(longer, trails=False)
     assert made.n_positions == history.n_positions
+    ((means, allowed),) = made.drags.items()
+    assert made.figure.data[means].name == "Means" and np.flatnonzero(allowed).tolist() == [0, 1]
     name = "Component 2, 1 sd" if history is BLOBS else "Component 2"
     first = numbered(plain, name)[0]
     last = 2 * history.n_iterations + 1

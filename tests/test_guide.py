@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import emcore.models
 from pages import HOME, LESSONS
 from pages.parts import guide
-from tests.test_lessons import opened, run, words
+from tests.apptest import run, words
+from tests.test_lessons import opened
 
 
 def test_the_guide_leads_to_every_lesson_and_names_every_model():
@@ -21,6 +23,16 @@ def test_the_guide_leads_to_every_lesson_and_names_every_model():
 
 def test_every_lesson_answers_a_wish():
     assert {lesson.file for lesson in LESSONS} - {"guide.py"} <= {file for _, file in guide.WISHES}
+
+
+def test_every_model_says_its_em_in_four_phrases():
+    models = {getattr(emcore.models, name) for name in emcore.models.__all__}
+    models = {model for model in models if hasattr(model, "e_step")}
+    without = [model.__name__ for model in models if not hasattr(model, "skeleton")]
+    assert not without
+    for model in models:
+        for phrase in vars(model.skeleton).values():
+            assert phrase.strip() == phrase and phrase and not phrase.endswith(".")
 
 
 def test_the_playground_is_at_the_root():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,24 +15,18 @@ from pages.parts import lab as bench
 from pages.parts import settings as choices
 from pages.parts import tasks
 from pages.parts.settings import Beginning
+from tests import apptest
+from tests.apptest import link, press, run, words
 
-APP = str(Path(__file__).parents[1] / "app.py")
 LESSON = "pages/lessons/local_maxima.py"
+opened = partial(apptest.lesson, "local_maxima.py")
 
 
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
+def opened_by_the_menu() -> AppTest:
+    """The lesson in the whole app, where the menu leads to others."""
+    app = run(AppTest.from_file(apptest.APP, default_timeout=60))
     app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
     return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
 
 
 def turn_to(app: AppTest, lesson: str) -> AppTest:
@@ -42,25 +36,12 @@ def turn_to(app: AppTest, lesson: str) -> AppTest:
     return run(app)
 
 
-def press(app: AppTest, label: str) -> AppTest:
-    return run(next(button for button in app.button if button.label == label).click())
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
-
-
 def visit(app: AppTest) -> Any:
     return app.session_state["session"]
 
 
 def experiment(app: AppTest) -> Experiment:
     return choices.experiment(visit(app).values, visit(app).own)
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    return html + "\n".join(element.value for element in app.markdown)
 
 
 def log(app: AppTest) -> tuple[Beginning, ...]:
@@ -109,7 +90,7 @@ def test_the_log_goes_into_the_link_and_comes_back():
 
 
 def test_the_log_belongs_to_its_data_and_lives_through_the_visit():
-    app = opened()
+    app = opened_by_the_menu()
     press(app, "Reseed start")
     before = log(app)
     run(app.number_input(key="components").set_value(3))
@@ -122,7 +103,7 @@ def test_the_log_belongs_to_its_data_and_lives_through_the_visit():
 
 
 def test_lessons_do_not_touch_each_other_s_choices():
-    app = opened()
+    app = opened_by_the_menu()
     run(app.number_input(key="components").set_value(4))
     turn_to(app, "pages/lessons/playground.py")
     playground = experiment(app)

@@ -62,7 +62,8 @@ def test_every_plane_holds_the_log_likelihood_of_its_places(case):
         for j in range(2):
             for i in range(3):
                 vector[[names.index(a), names.index(b)]] = x[i], y[j]
-                expected = by_scipy(case.X, theta.from_vector(vector))
+                there = theta.from_vector(vector)
+                expected = by_scipy(case.X, there) + case.model.log_prior(there)
                 assert found.log_likelihood[j, i] == pytest.approx(expected, rel=1e-12)
 
 

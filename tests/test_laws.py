@@ -64,7 +64,10 @@ def test_m_step_is_a_maximum(case: Case):
             for step in (1e-4, -1e-4, 1e-3, -1e-3, 0.05, -0.05, 1.0, -1.0):
                 moved = vector.copy()
                 moved[coordinate] += step
-                value = case.model.expected_log_joint(case.X, posterior, best.from_vector(moved))
+                other = best.from_vector(moved)
+                if not case.legal(other):
+                    continue
+                value = case.model.expected_log_joint(case.X, posterior, other)
                 assert value <= reached + 1e-11 * abs(reached), best.names[coordinate]
 
 
@@ -106,7 +109,7 @@ def test_vector_and_back_is_the_identity(case: Case):
 def test_steps_are_pure_and_run_is_reproducible(case: Case):
     before = case.X.copy()
     first, second = (run(case.model, case.X, case.start, max_iter=15, tol=0) for _ in range(2))
-    assert np.array_equal(case.X, before)
+    assert np.array_equal(case.X, before, equal_nan=True)
     assert np.array_equal(first.objective, second.objective)
     for one, other in zip(first.parameters, second.parameters, strict=True):
         assert np.array_equal(one.to_vector(), other.to_vector())

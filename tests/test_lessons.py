@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,8 +15,7 @@ from emcore.starts import STARTS
 from pages import LESSONS
 from pages.parts import csv_table
 from pages.parts import settings as choices
-
-APP = str(Path(__file__).parents[1] / "app.py")
+from tests.apptest import APP, link, run, words
 
 
 def opened(query: dict[str, str] | None = None) -> AppTest:
@@ -28,23 +25,9 @@ def opened(query: dict[str, str] | None = None) -> AppTest:
     return run(app)
 
 
-def run(app_or_widget) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
-
-
 def experiment(app: AppTest):
     visit = app.session_state["session"]
     return choices.experiment(visit.values, visit.own)
-
-
-def words(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.file)

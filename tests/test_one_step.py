@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,39 +13,16 @@ from emcore import worked
 from emcore.models import GaussianMixture
 from pages.parts import cards, sheet
 from pages.parts import settings as choices
+from tests import apptest
+from tests.apptest import link, run, words
 from tests.test_worked import HALVES, POINTS
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/one_step.py"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
+opened = partial(apptest.lesson, "one_step.py")
 
 
 def history(app: AppTest):
     visit = app.session_state["session"]
     return choices.experiment(visit.values, visit.own).history()
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    return html + "\n".join(element.value for element in (*app.markdown, *app.latex, *app.caption, *app.info))
 
 
 @pytest.mark.parametrize("part", choices.STEP_PARTS)
@@ -139,7 +115,7 @@ def test_the_m_step_s_card_is_the_next_iteration():
     ):
         assert cards.tex(float(value)) in shown
     run(app.segmented_control(key="component").set_value(3))
-    assert link(app) == {"part": "m-step", "component": "3", "position": "3"}
+    assert link(app) == {"part": "m-step", "component": "3"}
 
 
 @pytest.mark.parametrize("shape", ["tied", "diag", "spherical"])
@@ -235,6 +211,11 @@ def test_edits_come_back_from_a_link_and_belong_to_their_iteration():
     assert worked.about_sheet(expected) in words(other)
 
 
+def test_with_one_component_there_is_no_responsibility_to_edit():
+    shown = words(opened(part="sheet", preset="tiny", components="1", start="random-points", given="0,1,1,0"))
+    assert "edited" not in shown and "after the M-step" in shown
+
+
 def test_edits_of_other_data_are_left_behind():
     app = opened(part="sheet", preset="tiny", points="1;2;4")
     run(app.selectbox(key="preset").set_value("three-blobs"))
@@ -270,3 +251,24 @@ def test_every_cell_of_the_sheet_says_what_it_is_and_what_it_comes_from():
     assert {name for names in made.inputs.values() for name in names} <= cells
     assert html.count("<input") == 3 + 6
     assert "&lt;b&gt;" in sheet.html(made, ("<b>",), 0)
+
+
+def test_the_sentence_of_a_cell_has_the_numbers_that_one_would_write_on_paper():
+    titles = sheet.titles(worked.sheet(GaussianMixture(2), POINTS, HALVES))
+    expected = {
+        "p 0 0": "π₁ × 𝒩(x₁ | μ₁, σ₁²) = 0.5 × 0.3989 = 0.1995",
+        "s 1": "= 0.121 + 0.121 = 0.242",
+        "l 1": "ln p(x₂) = ln 0.242 = −1.4189",
+        "r 0 0": "= 0.1995 / 0.2265 = 0.8808",
+        "L": "= −1.4852 − 1.4189 − 1.4852 = −4.3893",
+        "N 0": "= 0.8808 + 0.5 + 0.1192 = 1.5",
+        "w 1": "π₂ = N₂ / N = 1.5 / 3 = 0.5",
+        "m 0": "= (0.8808 × 1 + 0.5 × 2 + 0.1192 × 3) / 1.5 = 1.492",
+        "v 0": "= (0.8808 × (1 − 1.492)² + 0.5 × (2 − 1.492)² + 0.1192 × (3 − 1.492)²) / 1.5 = 0.4089",
+    }
+    for name, text in expected.items():
+        assert text in titles[name], name
+    tied = sheet.titles(worked.sheet(GaussianMixture(2, "tied"), POINTS, HALVES))
+    assert "one for all components" in tied["v 0"]
+    nothing = worked.sheet(GaussianMixture(2), POINTS, HALVES, {(n, 0): 0.0 for n in range(3)})
+    assert "no result" in sheet.titles(nothing)["m 0"]

@@ -10,7 +10,8 @@ import pytest
 from emcore import run
 from emcore.experiment import PresetData
 from emcore.models import GaussianMixture
-from emcore.variants import FAULTS, PROMISES, STEPS, VARIANTS, Variant, log_joint, monitor, secret
+from emcore.models.mixture import log_joint
+from emcore.variants import FAULTS, PROMISES, STEPS, VARIANTS, Variant, monitor, secret
 from tests import test_laws
 from tests.cases import CASES, Case, mixture_log_likelihood
 

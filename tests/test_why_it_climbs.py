@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from emcore import landscape, report, variants
 from emcore.experiment import Experiment, PresetData
 from emcore.figures import bound as figures
+from emcore.figures.race import race_objective_figure
 from emcore.models import GaussianMixture
+from emcore.models.mixture import log_joint
 from emcore.variants import FAULTS, VARIANTS
 from pages.parts import clinic
 from pages.parts import settings as choices
+from tests import apptest
+from tests.apptest import link, press, run, words
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/why_it_climbs.py"
-
-
-def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return run(next(button for button in app.button if button.label == label).click())
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    return html + "\n".join(element.value for element in [*app.markdown, *app.caption])
+opened = partial(apptest.lesson, "why_it_climbs.py")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +85,37 @@ def test_every_partial_step_runs_beside_em_under_the_monitor(step: str):
     assert VARIANTS[step].reason in words(app)
     assert 'class="em-broken"' not in clinic.CSS
     assert ('class="em-broken"' in words(app)) == (step != "full")
+    other = clinic.variant_run(clinic.shortened(choices.experiment(app.session_state["session"].values)), step)
+    assert clinic.verdict(other, variants.monitor(other)) in words(app)
+
+
+def test_the_verdict_says_in_numbers_which_promise_broke(experiment: Experiment):
+    whole, part, hard, drawn = (clinic.variant_run(experiment, name) for name in ("full", "part", "hard", "drawn"))
+    said = [clinic.verdict(history, variants.monitor(history)) for history in (whole, part, hard, drawn)]
+    assert said[0].startswith("**Log-likelihood never falls**") and said[0].endswith("Every other promise holds.")
+    lost = part.model.expected_log_joint(part.prepared, part.posterior(0), whole.parameters[1])
+    lost -= part.model.expected_log_joint(part.prepared, part.posterior(0), part.parameters[1])
+    assert "**Log-likelihood never falls**" in said[1]
+    assert f"Broken: M-step 1 ends {report.number(lost, 2)} nats below the top of the bound." in said[1]
+    own = [log_joint(hard.X, theta).max(axis=1).sum() for theta in hard.parameters]
+    assert f"from {report.number(own[0], 2)} to {report.number(own[-1], 2)}, and its smallest gain" in said[2]
+    falls = np.flatnonzero(np.diff(drawn.objective) < -1e-6) + 1
+    by = report.number(drawn.objective[falls[0] - 1] - drawn.objective[falls[0]], 2)
+    assert f"**Log-likelihood falls** at {len(falls)} of 12 iterations" in said[3]
+    assert f"at iteration {falls[0]} the number falls by {by} nats" in said[3]
+
+
+@pytest.mark.parametrize("section", ["bound", "you"])
+def test_large_data_are_cut_to_a_fixed_part_and_the_page_says_so(section: str):
+    app = opened(section=section, data="groups", groups="700,0,1;400,4,1", components="2", max_iter="90", tol="0")
+    assert "500 of the 1,100 points, a fixed choice" in words(app)
+    assert "the first 40 iterations" in words(app)
+
+
+def test_the_picture_fits_the_iteration_on_show():
+    app = opened(position="12", half_steps="1")
+    press(app, "Fit to now")
+    assert app.number_input(key="since").value == 5 and link(app)["since"] == "5"
 
 
 def test_a_smaller_part_is_another_run():
@@ -118,6 +123,7 @@ def test_a_smaller_part_is_another_run():
     before = words(app)
     run(app.select_slider(key="percent").set_value(10))
     assert link(app)["percent"] == "10"
+    assert "M-step 1 went 10 % of the way to the top of the bound" in words(app)
     assert words(app) != before
 
 
@@ -150,17 +156,21 @@ def test_the_next_case_is_another():
 
 @pytest.mark.parametrize("number", range(len(FAULTS)))
 def test_the_mistakes_of_a_case_can_be_told_apart(number: int):
-    """Each would show another number than the true one, and no two patients are alike."""
+    """No two of them look alike, nor like EM: the curves are some pixels apart, or the table's numbers are."""
     case = clinic.case_of(number)
     shown = {name: clinic.variant_run(case, name) for name in (*FAULTS, "full")}
-    for i, one in enumerate(shown):
-        for other in list(shown)[:i]:
-            n = min(shown[one].n_iterations, shown[other].n_iterations) + 1
-            apart = np.abs(shown[one].objective[:n] - shown[other].objective[:n]).max()
-            if {one, other} == {"equal-weights", "fixed-weights"}:  # the same curve, but other weights in the table
-                weights = [shown[name].parameters[-1].weights for name in (one, other)]
-                apart = np.abs(weights[0] - weights[1]).max()
-            assert n > 2 and apart > 0.03, (one, other)
+    assert all(len(history.objective) == clinic.CASE_ITERATIONS + 1 for history in shown.values())
+    for one, other in combinations(shown.values(), 2):
+        drawn = race_objective_figure(one, shown["full"])
+        apart = np.abs(one.objective - other.objective).max()
+        assert apart > 0.4 and apart > 0.02 * np.ptp(drawn.figure.layout.yaxis.range), (one.model, other.model)
+    for name, of in (("ridge", "covariances"), ("old-mean", "covariances"), ("fixed-weights", "weights")):
+        pairs = zip(shown[name].parameters, shown["full"].parameters, strict=True)
+        assert max(np.abs(np.log(getattr(a, of) / getattr(b, of))).max() for a, b in pairs) > 0.2, name
+    for name in ("in-place", "over-points"):  # the sums are in the table
+        rows = list(clinic.open_rows(shown["full"]))
+        sums = np.array([shown[name].posterior(t).responsibilities[rows].sum(axis=1) for t in range(3)])
+        assert np.abs(sums - 1).max() > 0.02, name
 
 
 def test_a_guessed_mean_is_scored_kept_and_answered():
@@ -192,6 +202,20 @@ def test_guessed_responsibilities_are_scored_by_their_divergence():
         box.set_value(float(value))
     press(app, "Check")
     assert app.session_state["clinic"].guesses[0].loss == pytest.approx(0, abs=1e-9)
+
+
+def test_a_guess_of_the_impossible_costs_infinitely_much_and_the_page_says_so():
+    app = opened(section="you", asked="shares", components="1")
+    press(app, "Check")  # half of each point, where the one component takes all
+    assert "**infinitely many nats**" in words(app) and "cannot have made it" in words(app)
+
+
+def test_a_series_of_losses_is_drawn_with_its_extremes():
+    drawn = figures.losses_figure([0.0, np.inf, 2.0], "nats")
+    low, high = 10 ** np.array(drawn.layout.yaxis.range)
+    shown = np.array(drawn.data[0].y)
+    assert np.isfinite(shown).all() and (low < shown).all() and (shown < high).all()
+    assert drawn.data[0].customdata[1] == np.inf
 
 
 def test_the_loss_of_a_mean_is_its_mahalanobis_distance(experiment: Experiment):
@@ -240,7 +264,21 @@ def test_the_bound_figure_holds_the_slices_own_numbers(experiment: Experiment):
         bottom, top = at["Gap"].y
         wanted = slices.gap[position] if position % 2 == 0 else np.nan_to_num(slices.closed[position])
         assert top - bottom == pytest.approx(wanted, abs=1e-9)
-    assert figures.gap_texts(history, slices)[:3] == ["", "touches", f"KL = {slices.gap[2]:.3f}"]
+    assert figures.gap_texts(history, slices)[:3] == ["", "touches", f"KL(q || p) = {slices.gap[2]:.3f}"]
+
+
+@pytest.mark.parametrize("percent", [10, 50, 100])
+def test_a_partial_step_is_drawn_where_it_stopped(experiment: Experiment, percent: int):
+    history = clinic.variant_run(experiment, "part", percent=percent)
+    way = landscape.way_to_the_top(history, 3, experiment.model)
+    assert way.stop == pytest.approx(percent / 100)
+    drawn = {trace.name: trace for trace in figures.way_figure(history, way).data}
+    before, stopped = drawn["Before"].y[0], drawn["Where it stopped"].y[0]
+    assert before == pytest.approx(history.objective[3], abs=0.02)  # between the curve's points
+    assert stopped == pytest.approx(history.objective[4], abs=0.02) and stopped > before
+    assert np.nanmax(way.bound) <= drawn["Top of the bound"].y[0] + 0.02
+    with pytest.raises(ValueError, match="iteration must be from 0 to 11, got 12"):
+        landscape.way_to_the_top(history, 12, experiment.model)
 
 
 def test_the_parts_appear_when_they_are_earned(experiment: Experiment):

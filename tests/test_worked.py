@@ -137,13 +137,13 @@ def test_crossings_are_where_a_fine_grid_changes_its_mind(seed):
 
 def test_crossings_are_said_and_need_one_axis():
     text = worked.about_crossings(line([0.5, 0.5], [1, 3], [1, 1]), ("x",), 2)
-    assert "x = 2.00 (components 1 and 2, 0.500 each)" in text
+    assert "x = 2.00 (components 1 and 2: weight × density is 0.12 for both, the responsibility 0.500)" in text
     assert "same component everywhere" in worked.about_crossings(line([0.1, 0.9], [0, 0], [1, 1.5]), ("x",), 2)
     with pytest.raises(ValueError, match="1 feature"):
         worked.crossings(BLOBS.parameters[0])
 
 
-def test_curves_and_regions_are_e_steps_over_places():
+def test_curves_are_e_steps_along_the_axis():
     x = np.linspace(-8, 8, 9)
     curves = worked.responsibility_curves(LINE, x)
     assert curves.shape == (LINE.n_iterations + 1, 2, 9)
@@ -151,13 +151,43 @@ def test_curves_and_regions_are_e_steps_over_places():
     np.testing.assert_allclose(
         curves[2].T, textbook.e_step(x[:, None], theta.weights, theta.means, theta.covariances)[1], atol=1e-12
     )
-    places = np.array([[0.0, 0.0], [3.0, -1.0]])
-    shares = worked.regions(BLOBS, places)
-    assert shares.shape == (BLOBS.n_iterations + 1, 2, 3)
-    theta = BLOBS.parameters[-1]
-    np.testing.assert_allclose(
-        shares[-1], textbook.e_step(places, theta.weights, theta.means, theta.covariances)[1], atol=1e-12
-    )
+
+
+def inside(outline, places):
+    """How often closed lines go around each place, against the clock."""
+    turns = np.zeros(len(places))
+    for i in range(len(outline) - 1):
+        one, other = outline[i] - places, outline[i + 1] - places
+        turns += np.arctan2(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0], (one * other).sum(axis=1))
+    return np.rint(turns / (2 * np.pi))
+
+
+@pytest.mark.parametrize("preset", ["three-blobs", "ring", "outlier"])
+def test_a_region_is_where_its_component_is_the_most_likely(preset):
+    history = experiment(preset, max_iter=6).history()
+    made = worked.regions(history)
+    frame = made.outlines[0][0]
+    rng = np.random.default_rng(0)
+    low, high = (limit(np.concatenate([one[0] for one in made.outlines]), axis=0) for limit in (np.nanmin, np.nanmax))
+    places = rng.uniform(low, high, (400, 2))
+    for t in (0, history.n_iterations):
+        theta = history.parameters[t]
+        joint = textbook.log_joint(places, theta.weights, theta.means, theta.covariances)
+        ordered = np.sort(joint, axis=1)
+        clear = ordered[:, -1] - ordered[:, -2] > 0.1  # not on the line itself
+        for k, outlines in enumerate(made.outlines):
+            lines = np.split(outlines[t], np.flatnonzero(np.isnan(outlines[t, :, 0])))
+            turns = sum(inside(line[~np.isnan(line[:, 0])], places) for line in lines)
+            np.testing.assert_array_equal(turns[clear], joint[clear].argmax(axis=1) == k)
+        borders = made.borders[t][~np.isnan(made.borders[t, :, 0])]
+        shares = np.sort(textbook.e_step(borders, theta.weights, theta.means, theta.covariances)[1], axis=1)
+        assert np.quantile(shares[:, -1] - shares[:, -2], 0.95) < 0.1
+    assert np.isfinite(frame).any()
+
+
+def test_one_component_has_the_whole_plane_and_no_border():
+    made = worked.regions(experiment(model=GaussianMixture(1)).history())
+    assert len(made.outlines) == 1 and np.isnan(made.borders).all()
 
 
 # ---- The M-step ----

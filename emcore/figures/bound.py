@@ -15,7 +15,7 @@ from emcore.figures import style
 from emcore.figures.objective import curve_layout, few
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
-from emcore.landscape import BoundSlices, parts_of_gains
+from emcore.landscape import BoundSlices, Way, parts_of_gains
 from emcore.report import Captions, captions, significant
 from emcore.report import number as written
 
@@ -60,10 +60,6 @@ def bound_figure(
     def column(values: Array) -> Array:
         return np.where(values < floor, floor, values)
 
-    gap_x = np.column_stack([slices.place, slices.place])
-    gap_y = np.column_stack([column(_gap_bottom(slices)), slices.reached])
-    texts = np.array([[text] for text in gap_texts(history, slices)], dtype=object)
-    width = look.line_width
     traces: list[dict[str, Any]] = []
     tracks: list[Track] = []
 
@@ -72,91 +68,52 @@ def bound_figure(
         traces.append({"type": "scatter", **first, **trace})
         tracks.extend(Track(len(traces) - 1, attribute, values, positions) for attribute, values in frames.items())
 
-    x = np.broadcast_to(slices.x, (1, len(slices.x)))[0]
+    def curve(called: str, values: Array, colour: str, part: float, said: str, **line: Any) -> None:
+        add(
+            {
+                "name": called,
+                "x": slices.x,
+                "mode": "lines",
+                "line": {"color": colour, "width": part * look.line_width, "simplify": False, **line},
+                "hovertemplate": f"{hover}<extra>{said}</extra>",
+            },
+            y=column(values),
+        )
+
+    def mark(called: str, x: Array, y: Array, said: str, **marker: Any) -> None:
+        add(
+            {
+                "name": called,
+                "mode": "markers",
+                "showlegend": False,
+                "marker": {"size": 0.8 * look.now_size, "line": {"color": "white", "width": 2}, **marker},
+                "hovertemplate": f"{hover}<extra>{said}</extra>",
+            },
+            x=x[:, None],
+            y=column(y)[:, None],
+        )
+
     hover = "%{x:.4g}<br>%{y:.4f}"
+    hollow = {"color": style.OBJECTIVE, "width": 2}
+    curve(name, slices.objective, style.OBJECTIVE, 1.2, name)
+    curve("Bound before", slices.earlier, style.BOUND, 0.7, "Bound before this E-step", dash="dot")
+    curve("Bound", slices.bound, style.BOUND, 1.2, "Bound")
     add(
-        {
-            "name": name,
-            "x": x,
-            "mode": "lines",
-            "line": {"color": style.OBJECTIVE, "width": 1.2 * width, "simplify": False},
-            "hovertemplate": f"{hover}<extra>{name}</extra>",
-        },
-        y=column(slices.objective),
+        {"name": "Gap", "mode": "lines", "line": {"color": GAP, "width": 1.2 * look.line_width}, "hoverinfo": "skip"},
+        x=np.column_stack([slices.place, slices.place]),
+        y=np.column_stack([column(_gap_bottom(slices)), slices.reached]),
     )
-    add(
-        {
-            "name": "Bound before",
-            "x": x,
-            "mode": "lines",
-            "line": {"color": style.BOUND, "width": 0.7 * width, "dash": "dot", "simplify": False},
-            "hovertemplate": f"{hover}<extra>Bound before this E-step</extra>",
-        },
-        y=column(slices.earlier),
+    came_from = _came_from_height(slices)
+    mark(
+        "Where it came from",
+        slices.came_from,
+        came_from,
+        "Before this M-step",
+        color=style.TRANSPARENT,
+        line=hollow,
     )
-    add(
-        {
-            "name": "Bound",
-            "x": x,
-            "mode": "lines",
-            "line": {"color": style.BOUND, "width": 1.2 * width, "simplify": False},
-            "hovertemplate": f"{hover}<extra>Bound</extra>",
-        },
-        y=column(slices.bound),
-    )
-    add(
-        {
-            "name": "Gap",
-            "mode": "lines",
-            "line": {"color": GAP, "width": 1.2 * width},
-            "hoverinfo": "skip",
-        },
-        x=gap_x,
-        y=gap_y,
-    )
-    add(
-        {
-            "name": "Where it came from",
-            "mode": "markers",
-            "showlegend": False,
-            "marker": {
-                "size": 0.8 * look.now_size,
-                "color": style.TRANSPARENT,
-                "line": {"color": style.OBJECTIVE, "width": 2},
-                "symbol": "circle",
-            },
-            "hovertemplate": f"{hover}<extra>Before this M-step</extra>",
-        },
-        x=slices.came_from[:, None],
-        y=column(_came_from_height(slices))[:, None],
-    )
-    add(
-        {
-            "name": "Now, on the bound",
-            "mode": "markers",
-            "showlegend": False,
-            "marker": {
-                "size": 0.8 * look.now_size,
-                "color": style.BOUND,
-                "symbol": "diamond",
-                "line": {"color": "white", "width": 2},
-            },
-            "hovertemplate": f"{hover}<extra>Bound now</extra>",
-        },
-        x=slices.place[:, None],
-        y=column(slices.touched)[:, None],
-    )
-    add(
-        {
-            "name": "Now",
-            "mode": "markers",
-            "showlegend": False,
-            "marker": {"size": look.now_size, "color": style.OBJECTIVE, "line": {"color": "white", "width": 2}},
-            "hovertemplate": f"{hover}<extra>{name} now</extra>",
-        },
-        x=slices.place[:, None],
-        y=column(slices.reached)[:, None],
-    )
+    mark("Now, on the bound", slices.place, slices.touched, "Bound now", color=style.BOUND, symbol="diamond")
+    mark("Now", slices.place, slices.reached, f"{name} now", color=style.OBJECTIVE, size=look.now_size)
     add(
         {
             "name": "Gap, in numbers",
@@ -169,7 +126,7 @@ def bound_figure(
         },
         x=slices.place[:, None],
         y=(slices.reached + 0.045 * (high - low))[:, None],
-        text=texts,
+        text=np.array([[text] for text in gap_texts(history, slices)], dtype=object),
     )
     layout = style.layout(
         look,
@@ -187,9 +144,46 @@ def bound_figure(
     )
 
 
+def way_figure(history: History, way: Way, *, look: Look = style.DEFAULT_LOOK) -> go.Figure:
+    """Where a partial M-step stopped on its way to the top of the bound."""
+    name = history.model.objective_name
+    layout = style.layout(
+        look,
+        x_title="Part of the way",
+        y_title=style.objective_title(history),
+        revision="way",
+        yaxis={"exponentformat": "none", "separatethousands": True},
+    )
+    figure = go.Figure(layout=layout)
+    for called, values, colour in ((name, way.objective, style.OBJECTIVE), ("Bound", way.bound, style.BOUND)):
+        figure.add_scatter(
+            x=way.x,
+            y=values,
+            name=called,
+            mode="lines",
+            line={"color": colour, "width": 1.2 * look.line_width},
+            hovertemplate="%{x:.2f} of the way<br>%{y:.4f}<extra>" + called + "</extra>",
+        )
+    for called, x, symbol, colour in (
+        ("Before", 0.0, "circle-open", style.OBJECTIVE),
+        ("Where it stopped", way.stop, "circle", style.OBJECTIVE),
+        ("Top of the bound", 1.0, "diamond", style.BOUND),
+    ):
+        values = way.bound if symbol == "diamond" else way.objective
+        figure.add_scatter(
+            x=[x],
+            y=[float(np.interp(x, way.x, values))],
+            name=called,
+            mode="markers",
+            marker={"symbol": symbol, "size": look.now_size, "color": colour, "line": {"color": colour, "width": 2}},
+            hovertemplate="%{x:.2f} of the way<br>%{y:.4f}<extra>" + called + "</extra>",
+        )
+    return figure
+
+
 def gap_texts(history: History, slices: BoundSlices) -> list[str]:
-    """What stands at the gap of each position: "KL closed: 3.21", "KL: 0.52"."""
-    name = "KL" if history.model.objective_unit == "nats" else "gap"
+    """What stands at the gap of each position: "KL(q || p) closed: 3.21", "KL(q || p) = 0.52"."""
+    name = "KL(q || p)" if history.model.objective_unit == "nats" else "gap"
     found = []
     for position, gap in enumerate(slices.gap.tolist()):
         closed = float(slices.closed[position])
@@ -309,9 +303,9 @@ def with_marks(
         Places in the picture; on one axis they stand on the line of the axis.
     """
     figure = go.Figure(still.figure)
-    for name, place, colour, symbol in (
-        ("Your guess", guesses, GUESS, "star"),
-        ("The M-step", answer, ANSWER, "star-square"),
+    for name, place, colour, symbol, size in (
+        ("The M-step", answer, ANSWER, "star-square", 1.4),
+        ("Your guess", guesses, GUESS, "star", 1.1),  # on top: a good one lies on the answer
     ):
         if place is not None:
             where = np.atleast_1d(np.asarray(place, dtype=np.float64))
@@ -322,13 +316,43 @@ def with_marks(
                 mode="markers",
                 marker={
                     "symbol": symbol,
-                    "size": 1.3 * look.now_size,
+                    "size": size * look.now_size,
                     "color": colour,
                     "line": {"color": "white", "width": 2},
                 },
                 hovertemplate="%{x:.4g}" + (", %{y:.4g}" if len(where) > 1 else "") + f"<extra>{name}</extra>",
             )
     return replace(still, figure=figure, spots=True)
+
+
+def with_questions(still: SteppedFigure, places: ArrayLike, texts: Sequence[str], *, look: Look) -> go.Figure:
+    """A still picture of the data with some places marked: rings in two dimensions, lines across in one.
+
+    Parameters
+    ----------
+    still : SteppedFigure
+        A picture without tracks, from `SteppedFigure.at`.
+    places : array-like of shape (n_places, n_features)
+        In the data's units.
+    texts : sequence of str
+        What stands beside each.
+    """
+    figure = go.Figure(still.figure)
+    where = np.asarray(places, dtype=np.float64)
+    line = {"color": "#808080", "width": look.line_width}
+    if where.shape[1] == 1:
+        for (x,), text in zip(where.tolist(), texts, strict=True):
+            figure.add_vline(x, line=line | {"dash": "dot"}, annotation_text=text, annotation_position="top right")
+        return figure
+    return figure.add_scatter(
+        x=where[:, 0],
+        y=where[:, 1],
+        mode="markers+text",
+        name="Asked",
+        text=list(texts),
+        textposition="top center",
+        marker={"size": look.now_size, "symbol": "circle-open", "color": line["color"], "line": {"width": 3}},
+    )
 
 
 def shares_figure(
@@ -346,16 +370,16 @@ def shares_figure(
 
 
 def losses_figure(losses: Sequence[float], unit: str, *, look: Look = style.DEFAULT_LOOK) -> go.Figure:
-    """The losses of the guesses so far, on a logarithmic axis; a loss of 0 stands at the lower edge."""
+    """The losses of the guesses so far, on a logarithmic axis; 0 stands at its lower edge, infinity at the upper."""
     values = np.asarray(losses, dtype=np.float64)
-    positive = values[values > 0]
+    positive = values[(values > 0) & np.isfinite(values)]
     low = min(float(positive.min()) if positive.size else 1e-3, 1e-3)
     high = max(float(positive.max()) if positive.size else 1.0, 1.0)
     numbers = np.arange(1, len(values) + 1)
     figure = go.Figure(layout=style.layout(look, x_title="Guess", y_title=f"Loss ({unit})", revision="losses"))
     figure.add_scatter(
         x=numbers,
-        y=np.maximum(values, low),
+        y=np.clip(values, low, high),
         mode="lines+markers",
         line={"color": GUESS, "width": look.line_width},
         marker={"size": 0.7 * look.now_size},

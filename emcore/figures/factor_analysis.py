@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 FACTOR = style.COMPONENT_COLOURS
 CHOSEN = style.COMPONENT_COLOURS[1]
 PRINCIPAL = style.COMPONENT_COLOURS[4]
+LONGEST_NAME = 18  # beside a bar
 
 
 class _Picture:
@@ -156,7 +157,7 @@ def hidden_figure(
             {
                 "text": _marks(),
                 "textposition": "bottom right",
-                "textfont": {"size": look.font_size, "color": FACTOR[0], "weight": 700},
+                "textfont": {"size": look.font_size, "weight": 700},
             }
             if one
             else {}
@@ -366,7 +367,7 @@ def _bars_layout(axes: Sequence[str], places: Array, look: Look, noise: bool = T
         yaxis={
             "range": (float(heights.min()) - 0.6, float(heights.max()) + 0.6),
             "tickvals": heights,
-            "ticktext": [style.plain(name) for name in axes],
+            "ticktext": [style.plain(style.short(name, LONGEST_NAME)) for name in axes],
             "fixedrange": True,
             "showgrid": False,
         },

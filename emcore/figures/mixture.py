@@ -81,8 +81,7 @@ def mixture_figure(
         build.trails()
     build.means()
     build.legend()
-    if drawn.notes:
-        _note(layout, drawn.notes, look)
+    style.note_above(layout, drawn.notes, look)
     figure = go.Figure({"data": build.traces, "layout": layout})
     by_name = {trace["name"]: number for number, trace in enumerate(build.traces)}
     return SteppedFigure(
@@ -384,27 +383,6 @@ def _round_step(top: float) -> float:
     """1, 2 or 5 times a power of ten: about five steps from 0 to `top`."""
     power = 10.0 ** np.floor(np.log10(top / 5))
     return float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - top / 5)))
-
-
-def _note(layout: dict[str, Any], notes: tuple[str, ...], look: Look) -> None:
-    """What the picture leaves out, a line each, above the plotting area; the legend makes room."""
-    size = look.font_size - 1
-    layout["annotations"] = [
-        {
-            "text": "<br>".join(notes),
-            "align": "right",
-            "showarrow": False,
-            "xref": "paper",
-            "yref": "paper",
-            "x": 1,
-            "y": 1,
-            "xanchor": "right",
-            "yanchor": "bottom",
-            "borderpad": 0,
-            "font": {"size": size},
-        }
-    ]
-    layout["legend"]["y"] += (1.3 * size * len(notes) + 4) / (look.height - 100)  # of the plotting area's height
 
 
 def _description(drawn: Scene, history: History, axes: tuple[str, ...]) -> str:

@@ -120,6 +120,8 @@ def curve(
     title = stroke.name or history.model.objective_name
     whole = f"{stroke.name}, whole" if stroke.name else "Whole run"
     bound_name = f"{stroke.name}: bound" if stroke.name else "Lower bound"
+    if title.endswith("lower bound"):  # the objective is one itself, with the best responsibilities
+        bound_name = "Its half-steps"
     hover = "Iteration %{x}<br>%{y:.3f}"
     traces: list[dict[str, Any]] = [
         {

@@ -107,7 +107,7 @@ def race_objective_figure(
         y_range=y_range,
         note="<br>".join(below),
     )
-    return _overlaid(parts, layout, _description(histories, shifts, names))
+    return overlaid(parts, layout, _description(histories, shifts, names))
 
 
 def race_positions(first: History, second: History, offset: int = 0) -> int:
@@ -152,7 +152,7 @@ def _placed(history: History, y_range: tuple[float, float], half_steps: bool) ->
     return Climb(np.where(below, low + 0.04 * (high - low), heights), below, y_range, "")
 
 
-def _overlaid(parts: list[SteppedFigure], layout: dict[str, Any], description: str) -> SteppedFigure:
+def overlaid(parts: list[SteppedFigure], layout: dict[str, Any], description: str) -> SteppedFigure:
     """Several figures of equal length in one."""
     traces: list[Any] = []
     tracks: list[Track] = []

@@ -93,7 +93,7 @@ def gain_figure(
     )
     layout["yaxis"] |= {"type": "log", "exponentformat": "power", "separatethousands": False, "dtick": _step(y_range)}
     layout["xaxis"]["title"]["text"] = "EM steps" if accelerated is not None else "Iteration"
-    _note_above(layout, notes, look)
+    style.note_above(layout, notes, look)
     if tol:
         label = _label(f"tolerance {significant(tol)}", float(np.log10(tol)), _clearer_end(gained, tol), look)
         layout["annotations"] = [*layout["annotations"], label]
@@ -146,7 +146,7 @@ def rate_figure(history: History, forecast: Forecast, *, look: Look = style.DEFA
     above, below = int((known > top).sum()), int((known < 0).sum())
     notes = [f"{above:,} above {top:g} drawn at the top"] if above else []
     notes += [f"{below:,} below 0 drawn at 0"] if below else []
-    _note_above(layout, notes, look)
+    style.note_above(layout, notes, look)
     said = f"Observed linear rate of {history.n_iterations:,} iterations"
     return drawn.figure(layout, f"{said}. The sentence and the tables below follow the slider.")
 
@@ -305,26 +305,3 @@ def _label(text: str, height: float, end: str, look: Look) -> dict[str, Any]:
         "borderpad": 0,
         "font": {"size": look.font_size - 1},
     }
-
-
-def _note_above(layout: dict[str, Any], notes: list[str], look: Look) -> None:
-    """What the picture leaves out, above the plotting area; the legend makes room."""
-    if not notes:
-        return
-    size = look.font_size - 1
-    layout["annotations"] = [
-        {
-            "text": "<br>".join(notes),
-            "align": "right",
-            "showarrow": False,
-            "xref": "paper",
-            "yref": "paper",
-            "x": 1,
-            "y": 1,
-            "xanchor": "right",
-            "yanchor": "bottom",
-            "borderpad": 0,
-            "font": {"size": size},
-        }
-    ]
-    layout["legend"]["y"] += (1.3 * size * len(notes) + 4) / (look.height - 100)

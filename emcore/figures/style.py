@@ -6,6 +6,7 @@ Plain values only: the matplotlib export uses the same ones.
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -192,8 +193,8 @@ def plain(text: str) -> str:
 
 def objective_title(history: History) -> str:
     """The title of the objective's axis, with its unit if it has one."""
-    name = str(history.model.objective_name)
-    return f"{name} (nats)" if "log" in name.lower() else name
+    model = history.model
+    return f"{model.objective_name} (nats)" if model.objective_unit == "nats" else str(model.objective_name)
 
 
 def faint(colour: str, opacity: float) -> str:
@@ -257,3 +258,26 @@ def layout(look: Look, *, x_title: str, y_title: str, revision: str, **more: Any
         "xaxis": {**axis, "title": {"text": x_title, **title}, **more.get("xaxis", {})},
         "yaxis": {**axis, "title": {"text": y_title, **title}, **more.get("yaxis", {})},
     }
+
+
+def note_above(layout: dict[str, Any], notes: Sequence[str], look: Look) -> None:
+    """What the picture leaves out, a line each, above the plotting area of `layout`; the legend makes room."""
+    if not notes:
+        return
+    size = look.font_size - 1
+    layout["annotations"] = [
+        {
+            "text": "<br>".join(notes),
+            "align": "right",
+            "showarrow": False,
+            "xref": "paper",
+            "yref": "paper",
+            "x": 1,
+            "y": 1,
+            "xanchor": "right",
+            "yanchor": "bottom",
+            "borderpad": 0,
+            "font": {"size": size},
+        }
+    ]
+    layout["legend"]["y"] += (1.3 * size * len(notes) + 4) / (look.height - 100)  # of the plotting area's height

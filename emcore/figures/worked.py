@@ -16,10 +16,10 @@ from emcore.figures.mixture import mixture_figure
 from emcore.figures.stepped import SteppedFigure, Track
 from emcore.figures.style import Look
 from emcore.scene import mix
-from emcore.worked import Handover
+from emcore.worked import Handover, Regions
 
 SMALLEST_POINT = 2.0  # in CSS pixels: a point that a component does not take is still there
-REGION_SIZE = 4.5
+REGION_OPACITY = 0.22
 OLD, NEW = "dot", "solid"
 
 
@@ -27,8 +27,8 @@ def place_figure(
     history: History,
     x: NDArray[np.float64],
     *,
-    places: NDArray[np.float64] | None = None,
-    shares: NDArray[np.float64] | None = None,
+    regions: Regions | None = None,
+    crossings: NDArray[np.float64] | None = None,
     look: Look = style.DEFAULT_LOOK,
     **options: Any,
 ) -> SteppedFigure:
@@ -39,10 +39,10 @@ def place_figure(
     history : History
     x : ndarray of shape (n_features,)
         The place that Bayes' rule is worked for.
-    places : ndarray of shape (n_places, 2), optional
-        Where the regions are sampled.
-    shares : ndarray of shape (n_iterations + 1, n_places, n_components), optional
-        Responsibilities there at every iteration: each place has the colour of the largest.
+    regions : Regions, optional
+        In two dimensions, which component is the most likely where.
+    crossings : ndarray of shape (n_iterations + 1, n_crossings, 3), optional
+        In one dimension, where two weighted densities are equal (`emcore.worked.crossing_places`).
     look : Look
     options
         Further ones of `mixture_figure`.
@@ -50,29 +50,72 @@ def place_figure(
     Returns
     -------
     SteppedFigure
-        Trace "Points" reports clicks, as in `mixture_figure`.
+        Trace "Points" reports clicks and "Means" can be dragged, as in `mixture_figure`.
     """
-    stepped = mixture_figure(history, look=look, trails=False, draggable="never", **options)
-    below: list[dict[str, Any]] = []
+    stepped = mixture_figure(history, look=look, trails=False, **options)
+    below, tracks = _region_traces(regions, history.n_positions, look) if regions is not None else ([], [])
+    above, above_tracks = [_mark(stepped, x, look)], list[Track]()
+    if crossings is not None:
+        number, at = len(stepped.figure.data) + len(above), np.arange(history.n_positions) // 2
+        trace, above_tracks = _crossings(crossings[..., 0], crossings[..., 1], at, number, look)
+        above.append(trace)
+    return with_traces(stepped, below, tracks, above, above_tracks)
+
+
+def _crossings(
+    x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.int_], number: int, look: Look
+) -> tuple[dict[str, Any], list[Track]]:
+    """Where two curves meet: a ring, and a line from it down to the axis. `x`, `y` of shape (n_frames, n_crossings)."""
+    gap = np.full(x.shape, np.nan)
+    across, up = (np.stack(parts, axis=-1).reshape(len(x), -1) for parts in ((x, x, gap), (y, np.zeros(y.shape), gap)))
+    trace = {
+        "type": "scatter",
+        "name": "Crossing",
+        "mode": "lines+markers",
+        "showlegend": True,
+        "legendrank": 2001,
+        "hoverinfo": "skip",
+        "x": across[0],
+        "y": up[0],
+        "line": {"color": style.NEUTRAL, "width": 0.6 * look.line_width, "dash": "dot"},
+        "marker": {
+            "symbol": "circle-open",
+            "size": [1.6 * look.point_size(150), 0, 0] * x.shape[1],
+            "color": style.NEUTRAL,
+            "opacity": 1,
+            "line": {"width": 0.8 * look.line_width, "color": style.NEUTRAL},
+        },
+    }
+    return trace, [Track(number, "x", across, at), Track(number, "y", up, at)]
+
+
+def _region_traces(regions: Regions, n_positions: int, look: Look) -> tuple[list[dict[str, Any]], list[Track]]:
+    """A filled area for each component, and the lines between them; nothing before the first E-step."""
+    at = (np.arange(n_positions) + 1) // 2
+    traces: list[dict[str, Any]] = []
     tracks: list[Track] = []
-    if places is not None and shares is not None:
-        below.append(
+    looks = [
+        {"name": f"Region {k + 1}", "fill": "toself", "fillcolor": style.faint(colour, REGION_OPACITY)}
+        for k, colour in enumerate(style.COMPONENT_COLOURS[: len(regions.outlines)])
+    ]
+    looks.append({"name": "Borders"})
+    for own, lines in zip(looks, (*regions.outlines, regions.borders), strict=True):
+        frames = np.concatenate([np.full((1, *lines.shape[1:]), np.nan), lines])
+        tracks += [Track(len(traces), axis, frames[..., i], at) for i, axis in enumerate("xy")]
+        width = 0.0 if "fill" in own else 0.6 * look.line_width
+        traces.append(
             {
                 "type": "scatter",
-                "name": "Regions",
-                "mode": "markers",
+                "mode": "lines",
                 "showlegend": False,
-                "x": places[:, 0],
-                "y": places[:, 1],
                 "hoverinfo": "skip",
-                "marker": {"size": REGION_SIZE, "symbol": "square", "color": style.NEUTRAL, "opacity": 0.4},
+                "x": lines[0, :, 0],
+                "y": lines[0, :, 1],
+                "line": {"width": width, "color": style.NEUTRAL, "simplify": False},
+                **own,
             }
         )
-        palette = style.palette(shares.shape[2])
-        grey = np.broadcast_to(style.rgb(style.NEUTRAL), (1, len(places), 3))
-        colours = np.concatenate([grey, palette[shares.argmax(axis=2)]]).astype(np.uint8)
-        tracks.append(Track(0, "marker.color", colours, (np.arange(history.n_positions) + 1) // 2))
-    return _with_traces(stepped, below, tracks, [_mark(stepped, x, look)])
+    return traces, tracks
 
 
 def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[str, Any]:
@@ -86,7 +129,7 @@ def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[st
             "y": list(stepped.figure.layout.yaxis.range),
             "line": {"color": style.NEUTRAL, "width": 0.8 * look.line_width, "dash": "dash"},
         }
-    size = 2.6 * look.point_size(150)
+    size = 3.4 * look.point_size(150)  # also around the cross of a mean
     return {
         **text,
         "mode": "markers",
@@ -96,7 +139,7 @@ def _mark(stepped: SteppedFigure, x: NDArray[np.float64], look: Look) -> dict[st
             "symbol": "circle-open",
             "size": size,
             "color": style.NEUTRAL,
-            "line": {"width": look.line_width, "color": style.NEUTRAL},
+            "line": {"width": 1.2 * look.line_width, "color": style.NEUTRAL},
         },
     }
 
@@ -105,6 +148,7 @@ def responsibilities_figure(
     history: History,
     grid: NDArray[np.float64],
     curves: NDArray[np.float64],
+    crossings: NDArray[np.float64],
     x: float,
     here: NDArray[np.float64],
     *,
@@ -120,6 +164,8 @@ def responsibilities_figure(
     grid : ndarray of shape (n_grid,)
     curves : ndarray of shape (n_iterations + 1, n_components, n_grid)
         `emcore.worked.responsibility_curves` over the grid.
+    crossings : ndarray of shape (n_iterations + 1, n_crossings, 3)
+        Where the two largest are equal (`emcore.worked.crossing_places`).
     x : float
         The chosen place.
     here : ndarray of shape (n_iterations + 1, n_components)
@@ -165,6 +211,10 @@ def responsibilities_figure(
             "line": {"color": style.NEUTRAL, "width": 0.8 * look.line_width, "dash": "dash"},
         }
     )
+    meetings = np.concatenate([np.full((1, *crossings.shape[1:]), np.nan), crossings])
+    trace, moving = _crossings(meetings[..., 0], meetings[..., 2], at, len(traces), look)
+    traces.append(trace)
+    tracks += moving
     frames = np.concatenate([np.full((1, n_components), np.nan), here])
     tracks.append(Track(len(traces), "y", frames, at))
     traces.append(
@@ -230,7 +280,7 @@ def component_figure(
     options
         Further ones of `mixture_figure`.
     """
-    stepped = mixture_figure(longer, look=look, trails=False, draggable="never", **options)
+    stepped = mixture_figure(longer, look=look, trails=False, **options)
     positions = np.arange(history.n_positions)
     before = np.maximum(positions - 1, 0) // 2
     after = np.where(positions == 0, 0, np.minimum(before + 1, longer.n_iterations))
@@ -278,8 +328,9 @@ def component_figure(
     sizes = np.maximum(SMALLEST_POINT, largest * np.sqrt(taken[:, shown]))  # the area is the responsibility
     base = np.full((1, len(shown)), look.point_size(len(shown)))
     extra.append(Track(points, "marker.size", np.concatenate([base, sizes]), (positions + 1) // 2))
+    drags = {trace: allowed[: len(positions)] for trace, allowed in stepped.drags.items()}
     return replace(
-        _with_traces(replace(stepped, figure=figure, tracks=tuple(tracks)), [], [], above, extra),
+        with_traces(replace(stepped, figure=figure, tracks=tuple(tracks), drags=drags), [], [], above, extra),
         description=f"{stepped.description} Points are as large as component {component + 1} takes them; its shape "
         "before the M-step is dotted, after it solid.",
     )
@@ -332,7 +383,7 @@ def handover_figure(
     )
 
 
-def _with_traces(
+def with_traces(
     stepped: SteppedFigure,
     below: Sequence[dict[str, Any]],
     below_tracks: Sequence[Track],

@@ -4,6 +4,7 @@ from emcore.models.bernoulli_mixture import BernoulliMixture, BernoulliMixturePa
 from emcore.models.binomial_mixture import BinomialMixture, BinomialMixtureParameters
 from emcore.models.factor_analysis import FactorAnalysis, FactorAnalysisParameters, FactorAnalysisPosterior
 from emcore.models.gaussian_mixture import GaussianMixture, GaussianMixtureParameters, GaussianMixturePosterior
+from emcore.models.gaussian_prior import GaussianPrior, GhostPoints
 from emcore.models.hidden_markov import (
     CategoricalHiddenMarkov,
     CategoricalHiddenMarkovParameters,
@@ -14,10 +15,17 @@ from emcore.models.hidden_markov import (
 )
 from emcore.models.k_means import KMeans, KMeansParameters, KMeansPosterior
 from emcore.models.linkage import Linkage, LinkageParameters, LinkagePosterior
+from emcore.models.missing_normal import MissingNormal, MissingNormalParameters, MissingNormalPosterior
 from emcore.models.mixture import MixturePosterior
 from emcore.models.multinomial_mixture import MultinomialMixture, MultinomialMixtureParameters
 from emcore.models.poisson_mixture import PoissonMixture, PoissonMixtureParameters
 from emcore.models.student_t import StudentT, StudentTParameters, StudentTPosterior
+from emcore.models.tempered import EqualSpheres, TemperedMixture, TemperedPosterior
+from emcore.models.variational_gaussian_mixture import (
+    VariationalGaussianMixture,
+    VariationalGaussianMixtureParameters,
+    VariationalGaussianMixturePosterior,
+)
 
 __all__ = [
     "BernoulliMixture",
@@ -26,6 +34,7 @@ __all__ = [
     "BinomialMixtureParameters",
     "CategoricalHiddenMarkov",
     "CategoricalHiddenMarkovParameters",
+    "EqualSpheres",
     "FactorAnalysis",
     "FactorAnalysisParameters",
     "FactorAnalysisPosterior",
@@ -34,6 +43,8 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureParameters",
     "GaussianMixturePosterior",
+    "GaussianPrior",
+    "GhostPoints",
     "HiddenMarkovPosterior",
     "KMeans",
     "KMeansParameters",
@@ -41,6 +52,9 @@ __all__ = [
     "Linkage",
     "LinkageParameters",
     "LinkagePosterior",
+    "MissingNormal",
+    "MissingNormalParameters",
+    "MissingNormalPosterior",
     "MixturePosterior",
     "MultinomialMixture",
     "MultinomialMixtureParameters",
@@ -49,5 +63,10 @@ __all__ = [
     "StudentT",
     "StudentTParameters",
     "StudentTPosterior",
+    "TemperedMixture",
+    "TemperedPosterior",
+    "VariationalGaussianMixture",
+    "VariationalGaussianMixtureParameters",
+    "VariationalGaussianMixturePosterior",
     "viterbi",
 ]

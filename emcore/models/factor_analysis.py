@@ -408,11 +408,11 @@ class FactorAnalysis:
     def _check_collapse(self, X: FactorAnalysisData, loadings: Array, noise: Array) -> None:
         """DegenerateFit if the fit has no noise left where the likelihood needs some."""
         variances = np.diag(X.covariance)
-        constant = [axis for axis, flat in zip(axis_names(X.n_features), variances == 0, strict=True) if flat]
+        constant = [str(j + 1) for j in np.flatnonzero(variances == 0)]
         if constant:
             raise DegenerateFit(
-                f"All points have the same {' and '.join(constant)}: its noise falls to 0, and the log-likelihood "
-                "grows without limit.",
+                f"Variable {' and '.join(constant)} does not vary: its noise falls to 0, and the log-likelihood grows "
+                "without limit.",
                 "Leave this column out, or choose other data.",
             )
         covariance = loadings @ loadings.T + np.diag(noise)

@@ -74,12 +74,20 @@ def forward_backward(log_densities: Array, initial: Array, transitions: Array, f
     return found or _in_logs(log_densities, initial, transitions, first)
 
 
-def most_probable_path(
+def most_probable_paths(
     log_densities: Array, initial: Array, transitions: Array, first: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], float]:
-    """The path with the largest p(Z | X) (Viterbi 1967; Bishop 2006, section 13.2.5), and log p(X, Z) of it.
+) -> tuple[NDArray[np.intp], Array]:
+    """The path with the largest p(Z | X) (Viterbi 1967; Bishop 2006, section 13.2.5), for many parameters at once.
 
-    Parameters are those of `forward_backward`; of two equally probable paths, the one with the lower state first.
+    Parameters are those of `forward_backward`, with one axis more in front, that of the parameter sets: a history has
+    many, and they cost little more than one.
+
+    Returns
+    -------
+    paths : ndarray of int of shape (n_sets, n_samples)
+        Of equally probable paths, one.
+    log_probabilities : ndarray of shape (n_sets,)
+        log p(X, Z) of each.
 
     Raises
     ------
@@ -87,28 +95,28 @@ def most_probable_path(
         The observations have probability 0.
     """
     log_initial, log_transitions = _logs(initial), _logs(transitions)
-    n_samples, n_components = log_densities.shape
-    came_from = np.empty((n_samples, n_components), dtype=np.intp)
-    every = np.arange(n_components)
-    best = np.zeros(1)
-    for t, here in enumerate(log_densities):
+    n_sets, n_samples, n_components = log_densities.shape
+    came_from = np.empty((n_samples, n_sets, n_components), dtype=np.intp)
+    best = np.zeros((n_sets, 1))
+    for t in range(n_samples):
         if first[t]:  # the best end of the sequence before, whatever begins now
-            came_from[t] = best.argmax()
-            best = best.max() + log_initial + here
+            came_from[t] = best.argmax(axis=1)[:, None]
+            best = best.max(axis=1)[:, None] + log_initial
         else:
-            ways = best[:, None] + log_transitions
-            came_from[t] = ways.argmax(axis=0)
-            best = ways[came_from[t], every] + here
-    log_probability = float(best.max())
-    if log_probability == -np.inf:
+            ways = best[:, :, None] + log_transitions
+            came_from[t] = ways.argmax(axis=1)
+            best = ways.max(axis=1)
+        best = best + log_densities[:, t]
+    log_probabilities = best.max(axis=1)
+    if not (log_probabilities > -np.inf).all():
         raise _impossible()
-    path = np.empty(n_samples, dtype=np.intp)
-    state = best.argmax()
+    paths = np.empty((n_sets, n_samples), dtype=np.intp)
+    state, every = best.argmax(axis=1), np.arange(n_sets)
     for t in range(n_samples - 1, -1, -1):
-        path[t] = state
-        state = came_from[t, state]
-    path.flags.writeable = False
-    return path, log_probability
+        paths[:, t] = state
+        state = came_from[t, every, state]
+    paths.flags.writeable = False
+    return paths, log_probabilities
 
 
 def _impossible() -> ValueError:

@@ -25,12 +25,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+
+# What a covariance may be: any for each component, one for all, none between axes, or one sd along every axis.
+CovarianceType = Literal["full", "tied", "diag", "spherical"]
 
 # (components or monomials) x (points) of one block: what is read and written again stays in the L2 cache.
 _BLOCK = 60_000

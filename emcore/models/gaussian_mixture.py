@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emcore.em import DegenerateFit
 from emcore.models import gaussian_kernel as kernel
+from emcore.models.gaussian_kernel import CovarianceType as CovarianceType
 from emcore.models.gaussian_kernel import GaussianData
+from emcore.models.gaussian_prior import GaussianPrior
 from emcore.models.mixture import (
     entropy_of,
     frozen_array,
@@ -22,8 +24,7 @@ from emcore.models.mixture import (
     frozen_weights,
     whole_number,
 )
-
-CovarianceType = Literal["full", "tied", "diag", "spherical"]
+from emcore.models.skeleton import Skeleton
 
 # Below these a covariance is a collapse and not an estimate: doubles no longer carry enough of its digits.
 SMALLEST_SD = 1e-12  # as a part of the data's sd along the same axis
@@ -226,7 +227,8 @@ class GaussianMixturePosterior:
     parameters : GaussianMixtureParameters or None
         What it was computed from; None if it was made from given responsibilities.
     objective : float
-        The log-likelihood of `parameters`, in nats, summed over the points; NaN if there are none.
+        The log-likelihood of `parameters`, in nats, summed over the points, plus the log prior if the model has one;
+        NaN if there are none.
     counts : ndarray of shape (n_components,)
         N_k, the sum of the responsibilities of component k: the points that it takes (Bishop 2006, equation 9.18).
     means, covariances : ndarray of shape (n_components, n_features[, n_features])
@@ -260,7 +262,7 @@ class GaussianMixturePosterior:
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """A mixture of Gaussians, fitted by maximum likelihood.
+    """A mixture of Gaussians, fitted by maximum likelihood, or to the mode of the posterior if it has a prior.
 
     Parameters
     ----------
@@ -269,19 +271,48 @@ class GaussianMixture:
     covariance_type : "full", "tied", "diag" or "spherical"
         What the M-step may choose: any covariance for each component, one for all, none between axes, or the same sd
         along every axis.
+    prior : GaussianPrior, optional
+        What is believed of the parameters beforehand. The objective is then the log-likelihood plus its log density,
+        and EM climbs to a mode of the posterior (MAP; Dempster, Laird & Rubin 1977, section 1).
+    sd_floor : float
+        The smallest sd that a component may have in any direction, in the data's units: no eigenvalue of a covariance
+        may lie below its square. The M-step is the exact maximum among these covariances, so EM climbs, from a start
+        that is one of them (`constrain`). 0, the default, allows all.
     """
 
     n_components: int
     covariance_type: CovarianceType = "full"
+    prior: GaussianPrior | None = None
+    sd_floor: float = 0.0
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Gaussian mixture",
+        observed="points",
+        hidden="which component each point came from",
+        e_step="for each point the probability of each component (Bayes' rule)",
+        m_step="weight, mean and covariance of each component, every point weighted by its responsibility",
+        source="Dempster, Laird & Rubin 1977, section 4.3",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")
         _check_covariance_type(self.covariance_type)
+        if not (self.prior is None or isinstance(self.prior, GaussianPrior)):
+            raise ValueError(f"prior must be a GaussianPrior or None, got {self.prior!r}")
+        if isinstance(self.sd_floor, bool) or not isinstance(self.sd_floor, int | float | np.number):
+            raise ValueError(f"sd_floor must be a finite number from 0 up, got {self.sd_floor!r}")
+        if not 0 <= self.sd_floor < np.inf:
+            raise ValueError(f"sd_floor must be a finite number from 0 up, got {self.sd_floor!r}")
+
+    @property
+    def is_maximum_likelihood(self) -> bool:
+        """Whether nothing but the data decides: no prior and no floor."""
+        return self.prior is None and not self.sd_floor
 
     @property
     def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
+        """The axis title of the objective: it says what is added, and what is forbidden."""
+        name = "Log-likelihood" if self.prior is None else "Log-likelihood + log prior"
+        return f"{name} (every sd at least {self.sd_floor:.3g})" if self.sd_floor else name
 
     @property
     def objective_unit(self) -> str:
@@ -317,15 +348,18 @@ class GaussianMixture:
             np.ones(self.n_components),
             self.covariance_type,
         )
+        covariances = _floored(covariances, self.sd_floor)
         weights = np.full(self.n_components, 1 / self.n_components)
         return GaussianMixtureParameters(weights, np.asarray(means), covariances, self.covariance_type)
 
     def constrain(self, parameters: GaussianMixtureParameters) -> GaussianMixtureParameters:
         """The parameters with covariances of the model's type: pooled by weight, or stripped to their diagonal.
 
-        A start outside the family that the M-step chooses from may lie above all of it, and the first M-step fall.
+        And widened to `sd_floor` where they are narrower. A start outside the family that the M-step chooses from may
+        lie above all of it, and the first M-step fall.
         """
         covariances = _constrained(parameters.covariances, parameters.weights, self.covariance_type)
+        covariances = _floored(covariances, self.sd_floor)
         return GaussianMixtureParameters(parameters.weights, parameters.means, covariances, self.covariance_type)
 
     def from_responsibilities(
@@ -346,12 +380,25 @@ class GaussianMixture:
                 f"means must have shape (n_components, n_features) = {expected}, got {parameters.means.shape}"
             )
         found = kernel.expectation(X, parameters.weights, parameters.means, parameters.covariances)
-        return GaussianMixturePosterior(
-            parameters, found.log_likelihood, found.counts, found.means, found.covariances, X
+        objective = found.log_likelihood
+        if self.prior is not None:
+            objective += self.log_prior(parameters)
+        return GaussianMixturePosterior(parameters, objective, found.counts, found.means, found.covariances, X)
+
+    def log_prior(self, parameters: GaussianMixtureParameters) -> float:
+        """The log density of the prior, in nats: what the objective holds beside the log-likelihood; 0 without one."""
+        if self.prior is None:
+            return 0.0
+        return self.prior.log_density(
+            parameters.weights, parameters.means, parameters.covariances, self.covariance_type
         )
 
     def m_step(self, X: ArrayLike | GaussianData, posterior: GaussianMixturePosterior) -> GaussianMixtureParameters:
         """The mixture that best fits these responsibilities (Bishop 2006, equations 9.24 to 9.26).
+
+        With a prior the best of Q + log prior: the same with ghost points (`GaussianPrior.ghost_points`). With a floor
+        the best of the covariances above it: -n/2 (log |S| + trace(S^-1 A)) is greatest, where S has the eigenvectors
+        of A and its eigenvalues, raised to the floor; for "diag" and "spherical" the variances, raised to it.
 
         Raises
         ------
@@ -359,6 +406,8 @@ class GaussianMixture:
             A component took no points, or shrank to a point or a line.
         """
         X = self.prepare(X)
+        if not self.is_maximum_likelihood:
+            return self._regularised_m_step(X, posterior)
         counts = posterior.counts
         if not counts.all():
             k = int(np.flatnonzero(counts == 0)[0])
@@ -372,13 +421,34 @@ class GaussianMixture:
             counts / X.n_samples, posterior.means, covariances, self.covariance_type
         )
 
+    def _regularised_m_step(self, X: GaussianData, posterior: GaussianMixturePosterior) -> GaussianMixtureParameters:
+        """The M-step with a prior or a floor."""
+        counts, means, covariances = posterior.counts, posterior.means, posterior.covariances
+        weights = counts / X.n_samples
+        if self.prior is not None:
+            weights, means, covariances, counts = self.prior.with_ghosts(
+                counts, means, covariances, self.covariance_type
+            )
+        if not weights.all():
+            k = int(np.flatnonzero(weights == 0)[0])
+            raise DegenerateFit(
+                f"Component {k + 1} is empty: no point gives it any responsibility, and its weight falls to 0.",
+                "Try another start, nearer to the points, fewer components, or ghost points for the weights.",
+            )
+        covariances = _floored(_constrained(covariances, counts, self.covariance_type), self.sd_floor)
+        _check_collapse(covariances, means, X, limited=True)
+        return GaussianMixtureParameters._trusted(weights, means, covariances, self.covariance_type)
+
     def expected_log_joint(
         self,
         X: ArrayLike | GaussianData,
         posterior: GaussianMixturePosterior,
         parameters: GaussianMixtureParameters,
     ) -> float:
-        """Q(theta, theta_old): the mean of log p(X, Z | theta) under the posterior, in nats (Bishop, equation 9.40)."""
+        """Q(theta, theta_old): the mean of log p(X, Z | theta) under the posterior, in nats (Bishop, equation 9.40).
+
+        With a prior the mean of log p(X, Z, theta), which is Q + log prior (Bishop 2006, section 9.3, exercise 9.4).
+        """
         taken = posterior.counts > 0
         log_density = mean_log_densities(
             posterior.means[taken],
@@ -386,7 +456,8 @@ class GaussianMixture:
             parameters.means[taken],
             parameters.covariances[taken],
         )
-        return float(posterior.counts[taken] @ (np.log(parameters.weights[taken]) + log_density))
+        expected = posterior.counts[taken] @ (np.log(parameters.weights[taken]) + log_density)
+        return float(expected) + self.log_prior(parameters)
 
 
 def mean_log_densities(
@@ -432,15 +503,46 @@ def _constrained(
     return constrained
 
 
+def _floored(covariances: NDArray[np.float64], sd_floor: float) -> NDArray[np.float64]:
+    """The covariances of shape (n_components, n_features, n_features), with eigenvalues raised to sd_floor squared."""
+    if not sd_floor:
+        return covariances
+    values, vectors = np.linalg.eigh(covariances)
+    low = values[:, 0] < sd_floor**2
+    if not low.any():
+        return covariances
+    raised = np.maximum(values[low], sd_floor**2)
+    floored = covariances.copy()
+    floored[low] = (vectors[low] * raised[:, None, :]) @ vectors[low].swapaxes(1, 2)
+    return 0.5 * (floored + floored.swapaxes(1, 2))
+
+
+def require_maximum_likelihood(model: GaussianMixture, what: str) -> None:
+    """ValueError if the model has a prior or a floor, which `what` ("profiles") does not know."""
+    if not model.is_maximum_likelihood:
+        raise ValueError(
+            f"{what} must be those of maximum likelihood: prior must be None and sd_floor 0, got {model!r}; "
+            "leave them out, or step through single runs"
+        )
+
+
 def _check_collapse(
-    covariances: NDArray[np.float64], means: NDArray[np.float64], X: GaussianData, called: str = "component"
+    covariances: NDArray[np.float64],
+    means: NDArray[np.float64],
+    X: GaussianData,
+    *,
+    called: str = "component",
+    limited: bool = False,
 ) -> None:
     """DegenerateFit if a covariance is too narrow, or too flat, to be told from singular in double precision.
 
-    `called` is what people call one of them.
+    `called` is what people call one of them. `limited`: a prior or a floor keeps the objective finite, but too low for
+    doubles.
     """
     variances = np.diagonal(covariances, axis1=1, axis2=2)
     narrow = ~(variances > (SMALLEST_SD * X.sds) ** 2)
+    if limited and narrow.any():
+        raise _too_weak(int(np.flatnonzero(narrow.any(axis=1))[0]))
     if narrow.any():
         raise _collapse(narrow, means, X, called)
     if X.n_features == 1:
@@ -454,10 +556,19 @@ def _check_collapse(
         flat = ~(np.linalg.eigvalsh(correlations)[:, 0] > SMALLEST_CORRELATION_EIGENVALUE)
     if flat.any():
         k = int(np.flatnonzero(flat)[0])
+        if limited:
+            raise _too_weak(k)
         raise DegenerateFit(
             f"{called.capitalize()} {k + 1} collapsed onto a line: its width across the line falls to 0, {_NO_LIMIT}",
             f"Try another start, fewer {called}s, a diagonal or spherical covariance, or more points.",
         )
+
+
+def _too_weak(k: int) -> DegenerateFit:
+    return DegenerateFit(
+        f"Component {k + 1} became so narrow that double precision cannot tell it from a point or a line.",
+        "Try a larger floor, or a prior with a larger scale.",
+    )
 
 
 _NO_LIMIT = "and the log-likelihood grows without limit."

@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import xlogy
 
 from emcore.em import DegenerateFit
 from emcore.models import gaussian_kernel as kernel
-from emcore.models.forward_backward import Smoothed, forward_backward, most_probable_path
+from emcore.models.forward_backward import Smoothed, forward_backward, most_probable_paths
 from emcore.models.gaussian_kernel import GaussianData
 from emcore.models.gaussian_mixture import (
     CovarianceType,
@@ -32,6 +31,7 @@ from emcore.models.gaussian_mixture import (
     mean_log_densities,
 )
 from emcore.models.mixture import frozen_array, whole_number
+from emcore.models.skeleton import Skeleton
 
 # In coordinates a probability of 0 has a place, too: this far below 1, and from there back it is 0 again.
 NEARLY_ZERO = 1e-300
@@ -69,7 +69,8 @@ class ChainParameters:
         return len(self.initial)
 
     def _chain_columns(self) -> dict[str, NDArray[np.float64]]:
-        return {"initial": self.initial} | {f"to {k + 1}": self.transitions[:, k] for k in range(self.n_components)}
+        columns = {"initial probability of state": self.initial}
+        return columns | {f"transition to {k + 1} from state": column for k, column in enumerate(self.transitions.T)}
 
     def _chain_vector(self) -> NDArray[np.float64]:
         return np.concatenate([_log_ratios(self.initial), _log_ratios(self.transitions)])
@@ -161,9 +162,21 @@ def viterbi(model: GaussianHiddenMarkov | CategoricalHiddenMarkov, X: Any, param
     It need not pass through the likeliest state of each step: `responsibilities` judge every step for itself, and
     their winners may even follow each other in a way that cannot happen. Of equally probable paths, one.
     """
+    paths, log_probabilities = viterbi_paths(model, X, (parameters,))
+    return Path(paths[0], float(log_probabilities[0]))
+
+
+def viterbi_paths(
+    model: GaussianHiddenMarkov | CategoricalHiddenMarkov, X: Any, parameters: Sequence[Any]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """`viterbi` for many parameters at once: states of shape (n_sets, n_samples), and their log p(X, Z)."""
     X = model.prepare(X)
-    densities = model.log_densities(X, parameters)
-    return Path(*most_probable_path(densities, parameters.initial, parameters.transitions, X.first))
+    return most_probable_paths(
+        np.array([model.log_densities(X, theta) for theta in parameters]),
+        np.array([theta.initial for theta in parameters]),
+        np.array([theta.transitions for theta in parameters]),
+        X.first,
+    )
 
 
 def _chain_m_step(posterior: HiddenMarkovPosterior) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -301,7 +314,7 @@ class GaussianHiddenMarkovParameters(ChainParameters):
         return self.gaussians.sds
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """The parameters as people read them: name -> one value a state ("initial", "to 1", "mean", "sd", ...)."""
+        """The parameters as people read them: name -> one value a state ("transition to 1 from state", "mean", ...)."""
         gaussians = self.gaussians.columns()
         del gaussians["weight"]
         return self._chain_columns() | gaussians
@@ -369,6 +382,16 @@ class GaussianHiddenMarkov:
     covariance_type: CovarianceType = "full"
     lengths: tuple[int, ...] = ()
 
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Hidden Markov model, measurements",
+        observed="a sequence of measurements, one a step",
+        hidden="the state of every step, which depends on the state before it",
+        e_step="for each step the probability of each state, given the whole sequence; the same for each pair of steps",
+        m_step="transitions: expected counts of pairs, divided by their sum; a mean and a covariance for each state, "
+        "weighted by its probabilities",
+        source="Baum, Petrie, Soules & Weiss 1970; Bishop 2006, section 13.2",
+    )
+
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")
         _check_covariance_type(self.covariance_type)
@@ -412,8 +435,8 @@ class GaussianHiddenMarkov:
         densities = np.empty((len(points), self.n_components))
         for k, (mean, covariance) in enumerate(zip(parameters.means, parameters.covariances, strict=True)):
             factor = np.linalg.cholesky(covariance)
-            standard = solve_triangular(factor, (points.X - mean).T, lower=True, check_finite=False)
-            densities[:, k] = -0.5 * (standard * standard).sum(axis=0) - np.log(np.diag(factor)).sum()
+            squared = kernel._squared_length((points.X - mean).T, factor)  # LAPACK's own would wake its threads
+            densities[:, k] = -0.5 * squared - np.log(np.diag(factor)).sum()
         densities -= 0.5 * points.n_features * np.log(2 * np.pi)
         return densities
 
@@ -440,7 +463,7 @@ class GaussianHiddenMarkov:
         chain = _chain_m_step(posterior)
         counts, means, covariances = kernel.weighted_moments(points, posterior.responsibilities)
         covariances = _constrained(covariances, counts, self.covariance_type)
-        _check_collapse(covariances, means, points, "state")
+        _check_collapse(covariances, means, points, called="state")
         return GaussianHiddenMarkovParameters(*chain, means, covariances, self.covariance_type)
 
     def expected_log_joint(
@@ -487,11 +510,12 @@ class CategoricalHiddenMarkovParameters(ChainParameters):
         return int(self.probabilities.shape[1])
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """The parameters as people read them: name -> one value a state ("initial", "to 1", "probability 1", ...).
+        """The parameters as people read them: name -> one value a state ("probability of symbol 1 in state", ...).
 
         Symbols are numbered from 1 there.
         """
-        return self._chain_columns() | {f"probability {m + 1}": self.probabilities[:, m] for m in range(self.n_symbols)}
+        shares = {f"probability of symbol {m + 1} in state": column for m, column in enumerate(self.probabilities.T)}
+        return self._chain_columns() | shares
 
     def to_vector(self) -> NDArray[np.float64]:
         """Log-ratios of initial, of transitions and of probabilities."""
@@ -555,6 +579,15 @@ class CategoricalHiddenMarkov:
     n_components: int
     n_symbols: int
     lengths: tuple[int, ...] = ()
+
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="Hidden Markov model, symbols",
+        observed="a sequence of symbols, one a step",
+        hidden="the state of every step, which depends on the state before it",
+        e_step="for each step the probability of each state, given the whole sequence; the same for each pair of steps",
+        m_step="expected counts, divided by their sums: pairs for the transitions, symbols for what each state shows",
+        source="Baum, Petrie, Soules & Weiss 1970; Bishop 2006, section 13.2",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from emcore.models.gaussian_kernel import GaussianData, prepare
 from emcore.models.gaussian_mixture import axis_names
 from emcore.models.mixture import frozen_array, frozen_responsibilities, whole_number
+from emcore.models.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,14 @@ class KMeans:
     """
 
     n_components: int
+    skeleton: ClassVar[Skeleton] = Skeleton(
+        title="k-means",
+        observed="points",
+        hidden="which mean each point belongs to",
+        e_step="for each point its nearest mean, with certainty",
+        m_step="each mean, the average of the points that belong to it",
+        source="Lloyd 1982",
+    )
 
     def __post_init__(self) -> None:
         whole_number(self.n_components, "n_components")

@@ -64,6 +64,19 @@ def entropy_of(responsibilities: NDArray[np.float64]) -> float:
     return float(entr(responsibilities).sum())
 
 
+def log_joint(X: NDArray[np.float64], parameters: Any) -> NDArray[np.float64]:
+    """log p(x_n, z_n = k) of Gaussians: weight times density of each at each point, shape (n_samples, n_components).
+
+    In nats. `parameters` have weights, means and covariances; X has shape (n_samples, n_features).
+    """
+    factor = np.linalg.cholesky(parameters.covariances)
+    offset = (X[:, None] - parameters.means).transpose(1, 2, 0)
+    squared = (np.linalg.solve(factor, offset) ** 2).sum(axis=1).T
+    log_root = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    constant = -0.5 * X.shape[1] * np.log(2 * np.pi)
+    return np.asarray(np.log(parameters.weights) + constant - log_root - 0.5 * squared)
+
+
 @dataclass(frozen=True, eq=False)
 class MixturePosterior:
     """What the E-step of a mixture says: how much of every row each component takes.

@@ -20,7 +20,7 @@ values, dataset = visit.values, chosen.dataset()
 look = Look(projector=values["projector"])
 experiment, rows = worked.few(chosen)
 
-st.html(outcome.CSS + cards.CSS + (outcome.PROJECTOR if values["projector"] else ""))
+st.html(outcome.CSS + cards.CSS + (outcome.PROJECTOR + cards.PROJECTOR if values["projector"] else ""))
 st.title("One point, one step")
 with st.container(key="intro"):
     st.markdown("An E-step is Bayes' rule for every point; an M-step is a weighted average. " + plain(dataset.caption))
@@ -69,6 +69,8 @@ def labels() -> None:
         hand_over(history, steps)
     with st.container(key="label-formulas"):
         cards.label_formulas(len(dataset.axes))
+    name = "complete-data log-likelihood"
+    st.markdown(worked.about_log_likelihood(given.log_likelihood, dataset.axes, name))
     cards.symbols("labels", len(dataset.axes))
 
 
@@ -103,11 +105,11 @@ def e_step() -> None:
     """Bayes' rule at one place, which follows the run."""
     history, captions = run.history_of(experiment)
     st.markdown(
-        "Choose a point: click it, count through them, or mark it in the table. The card works Bayes' rule for it, "
-        "with the parameters of the iteration in the player."
+        "Choose a point: click it, go from point to point with Shift and an arrow key, or mark it in the table. The "
+        "card works Bayes' rule for it, with the parameters of the iteration in the player."
     )
-    x = magnifier.choose_place(visit, history)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        point = magnifier.choose_point(history)
         logs = controls.widget(
             "logs",
             st.toggle,
@@ -118,6 +120,7 @@ def e_step() -> None:
         shows_regions = len(dataset.axes) == 2 and controls.widget(
             "regions", st.toggle, "Decision regions", help="Which component is the most likely, all over the plane."
         )
+    x = magnifier.place_of(visit, history, point)
     controls.end(visit)
     magnify(history, captions, x, logs, shows_regions)
 
@@ -132,26 +135,34 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
         with slot, st.spinner("Drawing the run", show_time=True):
             options = {"look": look, "axes": dataset.axes, "truth": dataset.truth if values["truth"] else None}
             if len(x) == 2:
-                places = worked.plane_grid(history) if shows_regions else None
-                shares = worked.regions(history, places) if shows_regions else None
-                contours = values["contours"]
-                drawn = place_figure(history, x, places=places, shares=shares, contours=contours, **options)
+                regions = worked.regions(history) if shows_regions else None
+                drawn = place_figure(history, x, regions=regions, contours=values["contours"], **options)
                 return drawn, objective_figure(history, look=look, half_steps=visit.half_steps)
             grid = worked.axis_grid(history)
             curves = worked.responsibility_curves(history, grid)
             here = worked.responsibility_curves(history, x)[:, :, 0]
+            meet = worked.crossing_places(history)
             return (
-                place_figure(history, x, **options),
-                responsibilities_figure(history, grid, curves, float(x[0]), here, look=look, axes=dataset.axes),
+                place_figure(history, x, crossings=meet, **options),
+                responsibilities_figure(history, grid, curves, meet, float(x[0]), here, look=look, axes=dataset.axes),
             )
 
     drawn = (look, values["truth"], values["contours"], shows_regions, tuple(x.tolist()))
     shown = run.follow(visit, experiment, history, captions, figures, key="e-step", look=drawn, widths=(3, 2))
+    magnifier.follow_drags(history, shown)
     magnifier.follow_clicks(visit, shown)
     theta, sentence = magnifier.parameters_of(history, shown.position)
     made = worked.bayes(theta, x)
     st.subheader(f"Bayes' rule at {magnifier.name_of(visit, x)}", anchor=False)
     st.caption(sentence)
+    with st.container(key="card"):
+        bayes_card(made, theta, logs)
+    st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
+    magnifier.points_table(history, shown.position)
+
+
+def bayes_card(made, theta, logs) -> None:
+    """Densities first, then Bayes' rule: formulas with their numbers, and tables beside them."""
     st.markdown("**First the density of each component here**")
     left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="density-formulas"):
@@ -166,7 +177,7 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left, st.container(key="step-formulas"):
         cards.log_formulas(made) if logs else cards.bayes_formulas(made)
-        cards.symbols("logs" if logs else "e-step", len(x))
+        cards.symbols("logs" if logs else "e-step", len(made.x))
     with right, st.container(key="step-tables"):
         cards.bayes_table(made, logs)
         if made.underflows:
@@ -174,10 +185,8 @@ def magnify(history, captions, x, logs, shows_regions) -> None:
                 "All products are 0 here to a computer's precision, and 0 / 0 is nothing. In logarithms the largest "
                 "is subtracted first, and the ratios come out."
             )
-        if len(x) == 1:
+        if len(made.x) == 1:
             st.markdown(worked.about_crossings(theta, dataset.axes, report.decimals(theta)))
-    st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
-    magnifier.points_table(history, shown.position)
 
 
 # ---- The M-step under a magnifier -------------------------------------------------------------------------
@@ -210,6 +219,7 @@ def average(history, captions, component) -> None:
 
     drawn = (look, component)
     shown = run.follow(visit, experiment, history, captions, figures, key="m-step", look=drawn, widths=(3, 2))
+    magnifier.follow_drags(history, shown)
     theta, sentence = magnifier.parameters_of(history, shown.position, after=True)
     posterior = history.model.e_step(history.prepared, theta)
     st.subheader(f"The M-step of component {component + 1}", anchor=False)
@@ -220,14 +230,15 @@ def average(history, captions, component) -> None:
     except DegenerateFit as collapse:
         st.warning(f"This M-step has no result. {collapse} {collapse.advice}")
         return
-    left, right = st.columns([1, 1], gap="large")
-    with left, st.container(key="fit-formulas"):
-        cards.fit_formulas(made)
-        st.markdown(cards.constraint(made, history.model.covariance_type))
-        cards.symbols("m-step", len(dataset.axes))
-    with right, st.container(key="fit-tables"):
-        cards.change_table(theta, following, component)
-        cards.terms_table(made)
+    with st.container(key="card"):
+        left, right = st.columns([1, 1], gap="large")
+        with left, st.container(key="fit-formulas"):
+            cards.fit_formulas(made)
+            st.markdown(cards.constraint(made, history.model.covariance_type))
+            cards.symbols("m-step", len(dataset.axes))
+        with right, st.container(key="fit-tables"):
+            cards.change_table(theta, following, component)
+            cards.terms_table(made)
     st.markdown(worked.about_log_likelihood(float(history.objective[shown.position // 2]), dataset.axes))
 
 
@@ -258,11 +269,12 @@ def cells(on_sheet, history, captions) -> None:
     def figures() -> tuple[SteppedFigure, ...]:
         with slot, st.spinner("Drawing the run", show_time=True):
             return (
-                mixture_figure(history, look=look, axes=dataset.axes, draggable="never"),
+                mixture_figure(history, look=look, axes=dataset.axes),
                 objective_figure(history, look=look, half_steps=visit.half_steps),
             )
 
     shown = run.follow(visit, on_sheet, history, captions, figures, key="sheet player", look=look, widths=(3, 2))
+    magnifier.follow_drags(history, shown)
     iteration = worked.iteration_of(shown.position)
     edits = sheet.edits_at(visit, iteration, (history.n_samples, history.model.n_components))
     made = worked.sheet(history.model, history.X, history.parameters[iteration], edits)

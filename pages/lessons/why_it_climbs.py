@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from emcore import worked
 from emcore.figures.bound import bound_captions, bound_figure, parts_figure
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
@@ -20,8 +21,10 @@ st.session_state["why"] = True
 visit = controls.begin("why-it-climbs", choices.WHY)
 if first_visit:
     visit.half_steps = True  # the half-steps are what this lesson is about
-experiment = clinic.shortened(controls.sidebar(visit))
-values, dataset = visit.values, experiment.dataset()
+chosen = controls.sidebar(visit)
+values, dataset = visit.values, chosen.dataset()
+part, rows = worked.few(chosen)
+experiment = clinic.shortened(part)
 look = Look(projector=values["projector"])
 
 st.html(outcome.CSS + clinic.CSS + (outcome.PROJECTOR if values["projector"] else ""))
@@ -31,6 +34,8 @@ with st.container(key="intro"):
         "Under the log-likelihood lies a bound. The E-step lifts it until it touches; the M-step climbs to its top. So "
         f"the log-likelihood cannot fall. {plain(dataset.caption)}"
     )
+    if len(rows) < len(dataset.X):
+        st.caption(f"This lesson works with {len(rows)} of the {len(dataset.X):,} points, a fixed choice.")
 controls.group_editor(visit)
 section = controls.widget(
     "section",
@@ -45,6 +50,8 @@ section = controls.widget(
 history, _ = run.history_of(experiment)
 clinic.keep_in_range(visit, history)
 controls.end(visit)
+if history.stopped == "max_iter" and experiment.max_iter < chosen.max_iter:
+    st.caption(f"Of this run the lesson shows the first {experiment.max_iter} iterations: there the climb can be seen.")
 captions = bound_captions(history)
 
 
@@ -77,6 +84,12 @@ def bound() -> None:
             history.n_iterations,
             step=1,
             help="The first gains are large. A later iteration shows the small ones.",
+        )
+        st.button(
+            "Fit to now",
+            help="The picture fits the iteration on show and what comes after it.",
+            on_click=clinic.fit_to_now,
+            args=(visit, experiment),
         )
     with st.spinner("Computing the cuts", show_time=True):
         slices = clinic.slices_of(experiment, history, along, since)
@@ -115,9 +128,9 @@ def bound() -> None:
 def staircase() -> None:
     """Log-likelihood and bound over half-steps, and each gain in two parts."""
     st.latex(
-        r"\underbrace{\ln p(X \mid \theta_{t+1}) - \ln p(X \mid \theta_t)}_{\text{gain}} = "
+        r"\begin{gathered} \underbrace{\ln p(X \mid \theta_{t+1}) - \ln p(X \mid \theta_t)}_{\text{gain}} \\ = "
         r"\underbrace{Q(\theta_{t+1}) - Q(\theta_t)}_{\text{M-step}\; \geq\, 0} + "
-        r"\underbrace{\mathrm{KL}(q_t \,\|\, p_{t+1})}_{\text{E-step}\; \geq\, 0}"
+        r"\underbrace{\mathrm{KL}(q_t \,\|\, p_{t+1})}_{\text{E-step}\; \geq\, 0} \end{gathered}"
     )
     st.markdown("Both parts are never negative: the first because the M-step seeks the largest Q, the second always.")
 
@@ -163,7 +176,9 @@ def partial() -> None:
     with st.spinner("Running EM", show_time=True):
         other = clinic.variant_run(experiment, name, percent=values["percent"], seed=values["draw-seed"])
     beside(other, f"partial {name} {values['percent']} {values['draw-seed']}", "This run")
-    st.html(f'<div class="em-cards"><div>{clinic.monitor_table(clinic.checks_of(other))}</div></div>')
+    checks = clinic.checks_of(other)
+    st.markdown(clinic.verdict(other, checks))
+    st.html(clinic.monitor_table(checks))
 
 
 @st.fragment
@@ -197,8 +212,10 @@ def beside(other, name: str, title: str, patient=None) -> None:
     position = min(shown.position, other.n_positions - 1)
     st.html(
         f'<div class="em-cards"><div>{outcome.parameters_table(other, position, None)}</div>'
-        f"<div>{clinic.shares_table(other, position)}</div></div>"
+        f"<div>{clinic.shares_table(other, position, clinic.open_rows(em))}</div></div>"
     )
+    if patient is None and other.model.name == "part":
+        clinic.show_way(other, position, look)
 
 
 # ---- The bug clinic ---------------------------------------------------------------------------------------
@@ -209,7 +226,7 @@ def bug_clinic() -> None:
     st.markdown(
         "This EM has one mistake that people really make. Step through it: does the number fall, is it right for the "
         "picture, do the curves fit the bars, do the responsibilities sum to 1? The dashed curve is EM without a "
-        "mistake, from the same start. The clinic has data of its own; two groups, 220 points."
+        "mistake, from the same start. The clinic has data of its own; two groups, 210 points."
     )
     number = controls.widget(
         "case", st.number_input, "Case", 0, choices.MAX_SEED, step=1, help="Each number is a mistake and a start."
@@ -253,10 +270,7 @@ def you() -> None:
 
 # ---- The page ---------------------------------------------------------------------------------------------
 
-if len(dataset.X) > clinic.MOST_POINTS:
-    st.info(f"This lesson shows at most {clinic.MOST_POINTS:,} points. Choose another example, or fewer points.")
-else:
-    {"bound": bound, "staircase": staircase, "partial": partial, "clinic": bug_clinic, "you": you}[section]()
+{"bound": bound, "staircase": staircase, "partial": partial, "clinic": bug_clinic, "you": you}[section]()
 with st.expander("What the symbols mean"):
     st.markdown(clinic.SYMBOLS)
 controls.start_editor(visit)

@@ -15,13 +15,18 @@ from emcore.worked import Average, Bayes, Handover
 from pages.parts import outcome
 
 # In a formula a component's colour is mixed with that of the text: legible on light ground and on dark.
-INKS = "".join(
-    f'.katex [style*="{colour}"] {{ color: color-mix(in srgb, {colour} 72%, currentcolor) !important; }}\n'
+INKS = [  # KaTeX writes a colour on every symbol, also on those within others
+    (colour, f'.katex [style*="rgb({", ".join(map(str, style.rgb(colour).tolist()))})"]')
     for colour in style.COMPONENT_COLOURS
+]
+INK = "\n".join(
+    f"{chosen} {{ color: color-mix(in srgb, {colour} 65%, currentcolor) !important; }}\n"
+    f"{chosen} {chosen.removeprefix('.katex ')} {{ color: inherit !important; }}"
+    for colour, chosen in INKS
 )
 CSS = f"""
 <style>
-{INKS}
+{INK}
 :is(.st-key-density-formulas, .st-key-step-formulas, .st-key-fit-formulas) .katex {{ font-size: 1.05em; }}
 :is(.st-key-density-formulas, .st-key-step-formulas, .st-key-fit-formulas, .st-key-label-formulas) .katex-display {{
   overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px 0.2rem 0; text-align: left; }}
@@ -30,15 +35,26 @@ CSS = f"""
 .st-key-hand-over .player-text [data-part="text"] {{ display: none; }}
 :is(.st-key-step-tables, .st-key-density-tables) .em-table th {{ white-space: normal; vertical-align: bottom; }}
 .em-matrix {{ display: inline-grid; grid-template-columns: auto auto; gap: 0 0.6rem; }}
-@media (max-width: 1200px) {{ .st-key-label-formulas [data-testid="stColumn"] {{ min-width: 100%; }} }}
+@media (max-width: 1200px) {{
+  :is(.st-key-label-formulas, .st-key-card) [data-testid="stColumn"] {{ min-width: 100%; }}
+}}
 @media (max-width: 480px) {{
-  :is(.st-key-step-tables, .st-key-density-tables, .st-key-fit-tables) .em-table :is(td, th) {{
-    padding-inline: 0.2rem; font-size: 0.85rem; }}
+  :is(.st-key-step-tables, .st-key-density-tables, .st-key-fit-tables, .st-key-hand-over) .em-table :is(td, th) {{
+    padding-inline: 0.15rem; font-size: 0.8rem; }}
+  :is(.st-key-density-formulas, .st-key-step-formulas) .katex {{ font-size: 0.95em; }}
   .st-key-part button {{ padding-inline: 0.35rem; }}
 }}
 </style>
 """
+PROJECTOR = """
+<style>
+:is(.st-key-density-formulas, .st-key-step-formulas, .st-key-fit-formulas, .st-key-label-formulas) .katex {
+  font-size: 1.3em; }
+.em-table, .sheet, .sheet-table { font-size: 1.15rem; }
+</style>
+"""
 TERMS, TERMS_A_LINE = 5, 3  # of a long sum: those that are written out
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NEW_ROW = r" \\ "
 SIGMA, GAMMA = r"\sigma", r"\gamma"  # f-strings hold no backslash within their braces
 SYMBOLS = {
@@ -71,19 +87,21 @@ LEGENDS = {
 }
 
 
-def tex(value: float) -> str:
-    """A number in a formula, to four significant digits."""
+def tex(value: float, digits: int = 4) -> str:
+    """A number in a formula, to so many significant digits."""
     if not np.isfinite(value):
         return r"\text{undefined}"
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
     return mantissa + (rf"\times 10^{{{int(exponent)}}}" if exponent else "")
 
 
-def shown(value: float) -> str:
-    """The same number in a table."""
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    power = f" × 10<sup>{int(exponent)}</sup>" if exponent else ""
-    return mantissa.replace("-", report.MINUS) + power.replace("-", report.MINUS)
+def shown(value: float, digits: int = 4) -> str:
+    """The same number in a table or a sentence."""
+    if not np.isfinite(value):
+        return "undefined"
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    power = f" × 10{str(int(exponent)).translate(RAISED)}" if exponent else ""
+    return mantissa.replace("-", report.MINUS) + power
 
 
 def coloured(component: int, formula: str) -> str:

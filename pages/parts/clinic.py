@@ -13,7 +13,7 @@ import streamlit as st
 from emcore import landscape, report, variants
 from emcore.em import DegenerateFit, History, run
 from emcore.experiment import Experiment, SyntheticData, kept
-from emcore.figures.bound import losses_figure, shares_figure, with_marks
+from emcore.figures.bound import losses_figure, shares_figure, way_figure, with_marks, with_questions
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
@@ -26,16 +26,18 @@ from pages.parts.controls import Session
 from pages.parts.player import player
 
 MOST_ITERATIONS = 40  # that this lesson shows: there the climb can be seen
-MOST_POINTS = 10_000  # beyond, the cuts take too long
+CASE_ITERATIONS = 25
 DIGITS = 4  # decimals of what adds up
 KEPT = 100  # guesses that a visit remembers
-CASE_ROWS = ((160.0, 0.0, 3.0), (60.0, 9.0, 2.0))  # the clinic's patients: points, mean, sd
+CASE_ROWS = ((150.0, 0.0, 3.0), (60.0, 9.0, 2.0))  # the clinic's patients: points, mean, sd
 PLOTLY = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "toImage"]}
 CSS = """
 <style>
 .em-cards { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; }
 .em-cards > * { flex: 1 1 18rem; min-width: 0; max-width: 100%; }
-.em-cards td:last-child, .em-cards th:last-child { white-space: normal; }
+.em-cards th[scope="row"], .em-cards td:last-child, .em-cards th:last-child { white-space: normal; }
+.em-wrapped th, .em-wrapped td { white-space: normal !important; }
+.em-wrapped td, .em-wrapped th:last-child { text-align: start !important; }
 .st-key-placing-bare .player-bar { display: none; }
 .em-broken { color: #d55e00; font-weight: 600; }
 @media (max-width: 480px) { .st-key-section button { padding-inline: 0.3rem; } }
@@ -44,16 +46,18 @@ CSS = """
 SYMBOLS = r"""
 - $\theta$: all parameters together, the weights $\pi_k$, means $\mu_k$ and covariances $\Sigma_k$; $\theta_t$ after
   $t$ iterations.
-- $X$: the points. $Z$: which component made each of them, which is hidden.
+- $X$: the points, one of them $x_n$. $Z$: which component made each of them, which is hidden.
 - $\gamma_{nk}$: the responsibility of component $k$ for point $n$; $N_k$ is its sum over the points.
-- $q(Z)$: the responsibilities, what the latest E-step says about $Z$.
+- $\mathcal{N}(x \mid \mu, \Sigma)$: the density of a Gaussian. In one dimension $\Sigma$ is the variance
+  $\sigma^2$, and $\sigma$ the sd.
+- $q(Z)$: the responsibilities, what the latest E-step says about $Z$; $q_t$ is that of $\theta_t$.
 - $\ln p(X \mid \theta)$: the log-likelihood.
 - $Q(\theta)$: the mean of $\ln p(X, Z \mid \theta)$ when $Z$ is drawn from $q$: what the log-likelihood would be if the
   hidden part were like $q$.
 - $H(q)$: the entropy of $q$, how much the responsibilities leave open. It does not depend on $\theta$.
 - $\mathcal{L}(q, \theta) = Q(\theta) + H(q)$: the bound.
-- $\mathrm{KL}(q \,\|\, p)$: how far $q$ is from $p(Z \mid X, \theta)$, what the present parameters say about $Z$. Never
-  negative, and 0 only if they are equal.
+- $\mathrm{KL}(q \,\|\, p)$: how far $q$ is from $p(Z \mid X, \theta)$, what the present parameters say about $Z$;
+  $p_{t+1}$ is that of $\theta_{t+1}$. Never negative, and 0 only if they are equal.
 """
 
 
@@ -101,6 +105,12 @@ def keep_in_range(visit: Session, history: History) -> None:
         controls.put(turn=0)
     if values["of"] > history.model.n_components:
         controls.put(of=1)
+
+
+def fit_to_now(visit: Session, experiment: Experiment) -> None:
+    """The picture of the bound fits the iteration on show, an M-step together with the E-step before it."""
+    if visit.rested is not None and visit.rested[0] == experiment:
+        controls.put(since=max(visit.rested[1] - 1, 0) // 2)
 
 
 def slices_of(experiment: Experiment, history: History, along: str, since: int) -> BoundSlices:
@@ -179,6 +189,11 @@ def parts_table(history: History) -> str:
 # ---- Variants and the monitor ------------------------------------------------------------------------------
 
 
+def open_rows(history: History) -> tuple[int, ...]:
+    """The rows whose responsibilities stand beside a run: points that its start leaves open."""
+    return landscape.asked_points(history, 0, 0, 0)
+
+
 def variant_run(experiment: Experiment, name: str, *, percent: int = 50, seed: int = 0) -> History:
     """The run of a variant from the same start, as many iterations as it takes (kept for all visitors)."""
     history = experiment.history()
@@ -206,6 +221,12 @@ def checks_of(history: History) -> tuple[Check, ...]:
     return found
 
 
+def broken(check: Check) -> str:
+    """What broke first, in a sentence without its end."""
+    by = _amount(check.by) + ("" if check.promise == "rows" else " nats")
+    return variants.BROKEN[check.promise].format(t=check.broken[0], by=by)
+
+
 def monitor_table(checks: Sequence[Check]) -> str:
     """The promises, and whether the run kept each."""
     rows = []
@@ -213,24 +234,76 @@ def monitor_table(checks: Sequence[Check]) -> str:
         if not check.n_checked:
             said = "could not be tried"
         elif not check.broken:
-            said = "kept"
+            said = f"kept, {check.n_checked} of {check.n_checked} times"
         else:
-            unit = "" if check.promise == "rows" else " nats"
-            more = f", {len(check.broken)} times" if len(check.broken) > 1 else ""
             said = (
-                f'<span class="em-broken">broken</span> at iteration {check.broken[0]}{more}; '
-                f"there by {report.significant(check.by)}{unit}"
+                f'<span class="em-broken">broken</span>, {len(check.broken)} of {check.n_checked} times; '
+                f"first: {broken(check)}"
             )
         rows.append([escape(PROMISES[check.promise]), said])
-    return outcome.table("The monitor", ["Promise", "This run"], rows)
+    return f'<div class="em-wrapped">{outcome.table("The monitor", ["Promise", "This run"], rows)}</div>'
 
 
-def shares_table(history: History, position: int) -> str:
-    """The responsibilities of a few points, and their sums."""
+def verdict(history: History, checks: Sequence[Check]) -> str:
+    """Which promises held and which broke, in words and numbers."""
+    climbs = next(check for check in checks if check.promise == "climbs")
+    others = "; ".join(broken(check) for check in checks if check.broken and check is not climbs)
+    if not history.n_iterations:
+        return f"**No iteration was made.** {history.reason}"
+    name = history.model.objective_name
+    way = f"from {_two(history.objective[0])} to {_two(history.objective[-1])} in {history.n_iterations} iterations"
+    if climbs.broken:
+        n_falls = f"{len(climbs.broken)} of {climbs.n_checked} iterations"
+        said = f"**{name} falls** at {n_falls}, first: {broken(climbs)}. It went {way}."
+    else:
+        said = f"**{name} never falls**: it went {way}."
+    said += f" Broken: {others}." if others else " Every other promise holds."
+    if isinstance(history.model, Variant) and history.model.name == "hard":
+        own = variants.with_best_labels(history)
+        least = _amount(max(float(np.diff(own).min()), 0.0))
+        said += (
+            " What hard labels do not let fall is the log-likelihood together with the labels: it went from "
+            f"{_two(own[0])} to {_two(own[-1])}, and its smallest gain is {least} nats."
+        )
+    return said
+
+
+def _amount(value: float) -> str:
+    return report.number(value, 2) if value >= 0.1 else report.significant(value)
+
+
+def _two(value: float) -> str:
+    return report.number(float(value), 2)
+
+
+def show_way(history: History, position: int, look: Look) -> None:
+    """Where the latest partial M-step, or the first one, stopped on its way to the top of the bound."""
+    t = min(max(position // 2 - 1, 0), history.n_iterations - 1)
+    if t < 0:
+        return
+    try:
+        way = landscape.way_to_the_top(history, t, history.model.model)
+    except DegenerateFit:
+        return
+    st.markdown(
+        f"M-step {t + 1} went {report.number(100 * way.stop, 0)} % of the way to the top of the bound. "
+        "Wherever the bound is higher than at the start, the log-likelihood, which lies above it, is higher too: a "
+        "step need not reach the top."
+    )
+    st.plotly_chart(
+        way_figure(history, way, look=look),
+        key="way",
+        config=PLOTLY,
+        alt=f"Log-likelihood and bound along the way of M-step {t + 1}; it stopped at part "
+        f"{report.number(way.stop, 2)} of the way.",
+    )
+
+
+def shares_table(history: History, position: int, rows: Sequence[int]) -> str:
+    """The responsibilities of a few points, rows of X, and their sums."""
     if position == 0:
         return "<p>Before the first E-step there are no responsibilities.</p>"
     posterior = history.snapshot(position).posterior
-    rows = landscape.asked_points(history, 0, 0, 0)
     digits = report.decimals(history.parameters[0])
     cells = [
         [
@@ -241,7 +314,7 @@ def shares_table(history: History, position: int) -> str:
         for row in rows
     ]
     names = [f"Component {k + 1}" for k in range(history.model.n_components)]
-    return outcome.table("Responsibilities of three points", ["", *names, "Sum"], cells)
+    return outcome.table("Responsibilities of some points", ["", *names, "Sum"], cells)
 
 
 # ---- The clinic --------------------------------------------------------------------------------------------
@@ -250,7 +323,8 @@ def shares_table(history: History, position: int) -> str:
 def case_of(number: int) -> Experiment:
     """The data, the model and the start of a case."""
     source = SyntheticData(choices.groups(CASE_ROWS), 0)
-    return Experiment(source, GaussianMixture(2), "random-points", number, max_iter=25, tol=0)
+    begun = variants.start_of(number)
+    return Experiment(source, GaussianMixture(2), "by-hand", max_iter=CASE_ITERATIONS, tol=0, by_hand=begun)
 
 
 def faulty_run(number: int) -> History:
@@ -289,19 +363,15 @@ def diagnose(number: int, experiment: Experiment, faulty: History) -> None:
         tries = len(named)
         right = f"Right, at try {tries}. " if secret in named else ""
         (st.success if right else st.info)(right + text)
-        st.html(f'<div class="em-cards"><div>{monitor_table(checks_of(faulty))}</div></div>')
+        st.html(monitor_table(checks_of(faulty)))
     st.caption(_score(bench))
 
 
 def _why_not(experiment: Experiment, faulty: History, name: str) -> str:
     """How the run would have looked with that mistake."""
     other = variant_run(experiment, name)
-    t = variants.first_difference(faulty, other)
-    if t is None:
-        return "With it, every number of the curve would be the same: look at the parameters."
-    if t > min(faulty.n_iterations, other.n_iterations):
-        return f"With it, the run would be {other.n_iterations} iterations long."
-    would, does = (report.number(float(history.objective[t]), 3) for history in (other, faulty))
+    t = variants.farthest_apart(faulty, other)
+    would, does = (report.number(float(history.objective[t]), 2) for history in (other, faulty))
     return f"With it, the number at iteration {t} would be {would}; here it is {does}."
 
 
@@ -393,7 +463,7 @@ def place_a_mean(
             f"The M-step puts mean {component + 1} at **{report.place(answer, digits)}**, "
             f"the mean of all points weighted by their responsibilities; you put it at "
             f"{report.place(np.array(checked), digits)}. "
-            f"That costs **{report.number(loss, 3)} {history.model.objective_unit}** of Q, all else being right."
+            f"That costs **{_lost(loss)} {history.model.objective_unit}** of Q, all else being right."
         )
     series(look)
 
@@ -429,17 +499,7 @@ def guess_shares(
     digits = report.decimals(theta)
     names = [f"Point {row + 1} at {report.place(history.X[row], digits)}" for row in rows]
     marks = _still(history, 2 * iteration, look, axes)
-    figure = marks.figure
-    heights = [float(history.X[row][1]) if len(axes) > 1 else 0.0 for row in rows]
-    figure.add_scatter(
-        x=[float(history.X[row][0]) for row in rows],
-        y=heights,
-        mode="markers+text",
-        name="Asked",
-        text=[str(row + 1) for row in rows],
-        textposition="top center",
-        marker={"size": look.now_size, "symbol": "circle-open", "color": "#808080", "line": {"width": 3}},
-    )
+    figure = with_questions(marks, history.X[list(rows)], [str(row + 1) for row in rows], look=look)
     st.plotly_chart(figure, key="asked points", config=PLOTLY, alt=marks.description)
     st.markdown(f"What part of each point does component {component + 1} take, from 0 to 1?")
     values = []
@@ -461,10 +521,15 @@ def guess_shares(
             alt="Your guess and the E-step's responsibility for each point",
         )
         st.markdown(
-            f"With your responsibilities the bound would lie **{report.number(loss, 3)} nats** (KL) below the "
-            "log-likelihood; with the E-step's it touches."
+            f"With your responsibilities the bound would lie **{_lost(loss)} nats** (KL) below the log-likelihood; "
+            "with the E-step's it touches."
+            + ("" if np.isfinite(loss) else " You gave a point to a component that cannot have made it.")
         )
     series(look)
+
+
+def _lost(loss: float) -> str:
+    return report.number(loss, 3) if np.isfinite(loss) else "infinitely many"
 
 
 def _remember(guess: Guess) -> None:
@@ -486,7 +551,8 @@ def series(look: Look) -> None:
         alt=f"What each of {len(guesses)} guesses lost",
     )
     rows = [
-        [str(n), escape(guess.what), guess.guessed, guess.answer, report.number(guess.loss, 3)]
+        [str(n), escape(guess.what), guess.guessed, guess.answer, _lost(guess.loss)]
         for n, guess in enumerate(guesses, 1)
     ]
-    st.html(outcome.table("Your guesses", ["", "Asked", "Guess", "Answer", "Loss (nats)"], rows[::-1]))
+    table = outcome.table("Your guesses", ["", "Asked", "Guess", "Answer", "Loss (nats)"], rows[::-1])
+    st.html(f'<div class="em-wrapped">{table}</div>')

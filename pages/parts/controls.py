@@ -403,9 +403,9 @@ def _source_chosen() -> None:
 
 
 def _preset_chosen() -> None:
-    name = st.session_state["preset"]
-    put(preset=name, **choices.setup(name))
-    session().editor += 1
+    visit, name = session(), st.session_state["preset"]
+    put(preset=name, **visit.offer.setup(name))
+    visit.editor += 1
 
 
 def _components_chosen() -> None:

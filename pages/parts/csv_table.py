@@ -201,16 +201,18 @@ def read_csv(raw: bytes) -> Table:
     return table
 
 
-def select(table: Table, names: Sequence[str]) -> Selection:
-    """The numbers of one or two columns, without the rows in which a number is missing or unusable.
+def select(table: Table, names: Sequence[str], most: int = 2) -> Selection:
+    """The numbers of at most `most` columns, without the rows in which a number is missing or unusable.
 
     Raises
     ------
     UploadError
         An unknown column, or no row that is left.
     """
-    if not 1 <= len(names) <= 2 or len(set(names)) != len(names):
-        raise UploadError("Choose one column, or two different ones.")
+    if not 1 <= len(names) <= most or len(set(names)) != len(names):
+        raise UploadError(
+            "Choose one column, or two different ones." if most == 2 else f"Choose at most {most} different columns."
+        )
     columns = [table.numeric(name) for name in names]
     X = np.column_stack([column.values for column in columns])
     X = X[np.isfinite(X).all(axis=1)]

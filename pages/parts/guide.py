@@ -85,9 +85,11 @@ def wishes() -> None:
 
 
 def skeletons() -> list[Skeleton]:
-    """Every model's EM in four phrases, in the order of the menu as far as possible."""
+    """Every model's EM in four phrases, by title."""
     models = [getattr(emcore.models, name) for name in emcore.models.__all__]
-    return [model.skeleton for model in models if hasattr(model, "skeleton")]
+    return sorted(
+        (model.skeleton for model in models if hasattr(model, "skeleton")), key=lambda each: each.title.lower()
+    )
 
 
 def models() -> None:

@@ -12,6 +12,7 @@ from emcore.em import History
 from emcore.models import GaussianMixtureParameters
 from emcore.scene import shown_rows
 from pages.parts import controls
+from pages.parts import settings as choices
 from pages.parts.controls import Session, put
 from pages.parts.player import PlayerReport
 
@@ -29,27 +30,32 @@ def within(visit: Session, n_samples: int, n_features: int) -> None:
         put(points=(), given=())
 
 
-def choose_place(visit: Session, history: History) -> NDArray[np.float64]:
-    """The point, by its number; in one dimension also any place along the axis. Shape (n_features,)."""
+def choose_point(history: History) -> int:
+    """The point, by its number, counted from 1."""
     n = history.n_samples
-    one = history.X.shape[1] == 1
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        point = controls.widget(
-            "point",
-            st.number_input,
-            f"Point, 1 to {n}",
-            1,
-            n,
-            step=1,
-            width=180,
-            on_change=lambda: put(x=None),
-            help="The up and down arrows of the keyboard go from point to point.",
-        )
-        for label, to in (("Previous point", max(point - 1, 1)), ("Next point", min(point + 1, n))):
-            st.button(label, on_click=_take, args=(to,), disabled=to == point)
-    if not one:
-        put_back = history.X[point - 1]
-        return np.array(put_back)
+    point: int = controls.widget(
+        "point",
+        st.number_input,
+        f"Point, 1 to {n}",
+        1,
+        n,
+        step=1,
+        width=180,
+        on_change=lambda: put(x=None),
+        help="The up and down arrows of the keyboard go from point to point.",
+    )
+    for label, to, keys in (
+        ("Previous point", max(point - 1, 1), "Shift+Left"),
+        ("Next point", min(point + 1, n), "Shift+Right"),
+    ):
+        st.button(label, on_click=_take, args=(to,), disabled=to == point, shortcut=keys)
+    return point
+
+
+def place_of(visit: Session, history: History, point: int) -> NDArray[np.float64]:
+    """The place of the point; in one dimension also any other along the axis. Shape (n_features,)."""
+    if history.X.shape[1] == 2:
+        return np.array(history.X[point - 1])
     low, high, step = worked.slider_range(history)
     x = visit.values["x"]
     exact = float(history.X[point - 1, 0]) if x is None else x
@@ -82,6 +88,14 @@ def follow_clicks(visit: Session, shown: PlayerReport) -> None:
         _next(visit, point=int(rows[shown.click.point]) + 1, x=None)
     if shown.spot:
         _next(visit, x=float(f"{shown.spot.x:.5g}"))
+
+
+def follow_drags(history: History, shown: PlayerReport) -> None:
+    """A mean that was dragged at the start begins another run, by hand."""
+    if shown.drag:
+        start = history.parameters[0]
+        to = (shown.drag.x, shown.drag.y)[: start.n_features]
+        controls.start_by_hand(choices.moved(start, shown.drag.point, to))
 
 
 def _next(visit: Session, **values: object) -> None:

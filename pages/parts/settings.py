@@ -451,12 +451,15 @@ class Offer:
         Their values where a link is silent.
     idle : callable
         The names among them that decide nothing while the values are such: they stay out of the link.
+    setup : callable
+        The settings under which an example, by its name, shows what the lesson is about.
     """
 
     preset: str = DEFAULT_PRESET
     own: Mapping[str, Setting] = field(default_factory=dict)
     usual: Values = field(default_factory=dict)
     idle: Callable[[Values], frozenset[str]] = _nothing
+    setup: Callable[[str], Values] = setup
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -558,7 +561,7 @@ def defaults(data: str = "preset", preset: str = "", offer: Offer = PLAYGROUND) 
         "contours": False,
         "projector": False,
         **offer.usual,
-        **setup(preset if data == "preset" and preset else offer.preset),
+        **offer.setup(preset if data == "preset" and preset else offer.preset),
     }
 
 

@@ -15,6 +15,9 @@ function light(root, cell) {
   for (const dot of root.querySelectorAll("[data-point]")) {
     dot.toggleAttribute("data-lit", near.has(Number(dot.dataset.point)));
   }
+  for (const head of root.querySelectorAll("[data-row]")) {
+    head.toggleAttribute("data-lit", near.has(Number(head.dataset.row)));
+  }
   const said = root.querySelector("[data-part=said]");
   if (said) said.textContent = cell ? (titles[cell] ?? "") : "";
 }

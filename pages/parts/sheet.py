@@ -14,10 +14,11 @@ from typing import Any
 
 import streamlit as st
 
-from emcore import report
+from emcore import report, worked
 from emcore.em import History
 from emcore.experiment import Experiment
 from emcore.figures import style
+from emcore.scene import mix
 from emcore.worked import SHEET_ROWS, Sheet, on_points
 from pages.parts import settings as choices
 from pages.parts.cards import shown
@@ -32,6 +33,12 @@ _component = st.components.v2.component(
     js=(_HERE / "sheet.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
+LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+CONSTRAINED = {
+    "diag": ", and then what lies off the diagonal is set to 0",
+    "spherical": ", and then both variances are replaced by their mean",
+}
+TERMS = 4  # of a sum, that are written out
 MIDDLE = 0.5  # where points on a line lie across it, in the small picture
 WIDTH, LINE_HEIGHT, PLANE_HEIGHT = 240, 44, 160
 
@@ -49,6 +56,8 @@ def experiment_of(visit: Session, experiment: Experiment, part: Experiment) -> E
 def edits_at(visit: Session, iteration: int, sheet_shape: tuple[int, int]) -> dict[tuple[int, int], float]:
     """The responsibilities that were set by hand at an iteration, by row and component from 0."""
     n_samples, n_components = sheet_shape
+    if n_components == 1:  # there is nothing to share out
+        return {}
     return {
         (int(row) - 1, int(component) - 1): value
         for at, row, component, value in visit.values["given"]
@@ -94,6 +103,10 @@ def show(visit: Session, made: Sheet, history: History, iteration: int, axes: tu
     edit = result.get("edit")
     if edit:
         _take(visit, edit, made, iteration)
+    high = int(made.densities.argmax())
+    whose = f"p(x) at point {high + 1}"
+    st.markdown(worked.about_densities(float(made.densities[high]), whose, axes))
+    st.markdown(worked.about_log_likelihood(made.log_likelihood, axes))
     values = [report.objective_text(history, t) for t in range(min(history.n_iterations + 1, 12))]
     more = " ..." if history.n_iterations >= len(values) else ""
     st.caption(f"Log-likelihood by iteration: {'; '.join(values)}{more}")
@@ -113,6 +126,7 @@ def _take(visit: Session, edit: Any, made: Sheet, iteration: int) -> None:
             choices.check_points(points)
             visit.pending = {"points": points}
         else:
+            worked.with_responsibility(made.responsibilities, row, column, value)  # or it says why it cannot be
             kept = tuple(one for one in visit.values["given"] if one[:3] != (iteration, row + 1, column + 1))
             given = (*kept, (float(iteration), float(row + 1), float(column + 1), value))
             choices.check_given(given)
@@ -148,8 +162,8 @@ def html(made: Sheet, axes: tuple[str, ...], iteration: int) -> str:
     names = [escape(style.short(axis, 14)) for axis in axes]
     head = (
         f'<tr><td></td><th scope="colgroup" colspan="{d}">Point</th>'
-        f'<th scope="colgroup" colspan="{n_components}">Weight × density</th><th scope="col">Sum</th>'
-        f'<th scope="col">log</th><th scope="colgroup" colspan="{n_components}">Responsibility</th></tr>'
+        f'<th scope="colgroup" colspan="{n_components}">Weight × density</th><th scope="col">Sum, p(x)</th>'
+        f'<th scope="col">ln p(x)</th><th scope="colgroup" colspan="{n_components}">Responsibility</th></tr>'
         '<tr><th scope="col">n</th>'
         + "".join(f'<th scope="col">{name}</th>' for name in names)
         + "".join(f'<th scope="col">{keys[k]}{k + 1}</th>' for k in components)
@@ -159,47 +173,61 @@ def html(made: Sheet, axes: tuple[str, ...], iteration: int) -> str:
     )
     body = []
     for n, point in enumerate(made.X.tolist()):
-        cells = [_input(f"x {n} {j}", f"x {n}", value, f"{names[j]} of point {n + 1}") for j, value in enumerate(point)]
-        cells += [_cell(f"p {n} {k}", float(made.products[n, k])) for k in components]
-        cells.append(_cell(f"s {n}", float(made.densities[n])))
-        cells.append(_cell(f"l {n}", float(made.log_densities[n]), 4))
+        cells = [
+            _input(f"x {n} {j}", f"x {n}", value, f"{names[j]} of point {n + 1}", names[j])
+            for j, value in enumerate(point)
+        ]
+        cells += [_cell(f"p {n} {k}", float(made.products[n, k]), f"{_of('π', k)} × density") for k in components]
+        cells.append(_cell(f"s {n}", float(made.densities[n]), "p(x)"))
+        cells.append(_cell(f"l {n}", float(made.log_densities[n]), "ln p(x)", 4))
         cells += [
             _input(
                 f"r {n} {k}",
                 f"r {n} {k}",
                 float(made.responsibilities[n, k]),
                 f"Responsibility of component {k + 1} for point {n + 1}",
+                _of("γ", k),
                 edited=bool(made.edited[n]),
             )
             for k in components
         ]
-        body.append(f'<tr><th scope="row">{n + 1}</th>{"".join(cells)}</tr>')
+        body.append(f'<tr><th scope="row" data-row="{n}">{n + 1}</th>{"".join(cells)}</tr>')
     sums = (
         f'<tr class="sheet-sums"><th scope="row" colspan="{1 + d + n_components + 1}">Sums</th>'
-        + _cell("L", made.log_likelihood, 4)
-        + "".join(_cell(f"N {k}", float(made.counts[k])) for k in components)
+        + _cell("L", made.log_likelihood, "Log-likelihood", 4)
+        + "".join(_cell(f"N {k}", float(made.counts[k]), _of("N", k)) for k in components)
         + "</tr>"
     )
     table = (
-        f'<div class="em-scroll"><table class="em-table sheet-table"><caption>E-step at iteration {iteration}, and the '
-        f"M-step after it</caption><thead>{head}</thead><tbody>{''.join(body)}{sums}</tbody></table></div>"
+        '<div class="em-scroll"><table class="em-table sheet-table sheet-rows"><caption>E-step at iteration '
+        f"{iteration}, and the M-step after it</caption><thead>{head}</thead><tbody>{''.join(body)}{sums}</tbody>"
+        "</table></div>"
     )
-    said = '<p class="sheet-said" data-part="said" role="status" aria-live="polite"></p>'
+    said = (
+        '<p class="sheet-said" data-part="said" role="status" aria-live="polite" data-hint="Rest on a cell, or move to '
+        'it, to see what it is computed from."></p>'
+    )
     return f'<div class="sheet-top">{_picture(made)}{_before(made)}</div>{table}{_after(made)}{said}'
 
 
-def _input(name: str, cell: str, value: float, label: str, *, edited: bool = False) -> str:
+def _input(name: str, cell: str, value: float, label: str, short: str, *, edited: bool = False) -> str:
+    """A cell that can be edited. `short` stands above it where the table is too narrow for its head."""
     mark = ' data-edited="true"' if edited else ""
     text = f"{value:.6g}" if name.startswith("x") else f"{value:.4g}"
     return (
-        f'<td data-cell="{cell}"{mark}><input data-edit="{name}" value="{text}" inputmode="decimal" '
-        f'aria-label="{escape(label)}" autocomplete="off"></td>'
+        f'<td data-cell="{cell}" data-label="{short}"{mark}><input data-edit="{name}" value="{text}" '
+        f'inputmode="decimal" aria-label="{escape(label)}" autocomplete="off"></td>'
     )
 
 
-def _cell(name: str, value: float, digits: int | None = None) -> str:
+def _cell(name: str, value: float, short: str, digits: int | None = None) -> str:
     text = shown(value) if digits is None else report.number(value, digits)
-    return f'<td data-cell="{name}" tabindex="0">{text}</td>'
+    return f'<td data-cell="{name}" data-label="{short}" tabindex="0">{text}</td>'
+
+
+def _of(letter: str, k: int) -> str:
+    """A letter with a component's number, or a point's, below it."""
+    return f"{letter}{str(k + 1).translate(LOWERED)}"
 
 
 def _columns(made: Sheet, after: bool, k: int) -> list[tuple[str, str]]:
@@ -217,7 +245,10 @@ def _columns(made: Sheet, after: bool, k: int) -> list[tuple[str, str]]:
 
 def _parameters(made: Sheet, after: bool, caption: str) -> str:
     one = made.X.shape[1] == 1
-    header = ("π", "μ", "σ²" if one else "Σ (xx, xy; yy)")
+    header = ["π", "μ", "σ²" if one else "Σ (xx, xy; yy)"]
+    if after:
+        spread = " = Σₙ γ (x − μ)² / Nₖ" if one and made.covariance_type != "tied" else ""
+        header = ["π = Nₖ / N", "μ = Σₙ γ x / Nₖ", header[2] + spread]
     rows = "".join(
         f'<tr><th scope="row"><span class="em-key" style="background: {style.COMPONENT_COLOURS[k]}"></span>{k + 1}</th>'
         + "".join(f'<td data-cell="{name}" tabindex="0">{text}</td>' for name, text in _columns(made, after, k))
@@ -240,7 +271,7 @@ def _after(made: Sheet) -> str:
         ""
         if made.log_likelihood_after is None
         else f'<table class="em-table sheet-table sheet-end"><tbody><tr><th scope="row">Log-likelihood after it</th>'
-        f"{_cell('L+', made.log_likelihood_after, 4)}</tr></tbody></table>"
+        f"{_cell('L+', made.log_likelihood_after, '', 4)}</tr></tbody></table>"
     )
     return _parameters(made, True, "M-step: parameters after") + rises
 
@@ -261,41 +292,89 @@ def _picture(made: Sheet) -> str:
         x, y = at(place)
         crosses.append(f'<path transform="translate({x:.1f} {y:.1f})" d="M-9-9L9 9M-9 9L9-9" stroke="{colour(k)}"/>')
     dots = []
-    for n, place in enumerate(made.places.tolist()):
+    colours = mix(made.responsibilities, style.palette(made.responsibilities.shape[1])).tolist()
+    for n, (place, rgb) in enumerate(zip(made.places.tolist(), colours, strict=True)):
         x, y = at(place)
-        most = int(made.responsibilities[n].argmax())
-        dots.append(f'<circle data-point="{n}" cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour(most)}"/>')
+        fill = f"rgb({', '.join(map(str, rgb))})"
+        dots.append(f'<circle data-point="{n}" cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{fill}"/>')
     axis = f'<path class="sheet-axis" d="M0 {height / 2}H{WIDTH}"/>' if d == 1 else ""
     return (
         f'<svg class="sheet-picture" viewBox="-8 -8 {WIDTH + 16} {height + 16}" role="img" aria-label="The points, in '
-        f'the colour of their most likely component, and crosses on the means">'
+        f'the mixed colours of their responsibilities, and crosses on the means">'
         f"{axis}{''.join(crosses)}{''.join(dots)}</svg>"
     )
 
 
 def titles(made: Sheet) -> dict[str, str]:
-    """What each cell is, in words and as a formula, for the line below the sheet."""
-    one = made.X.shape[1] == 1
-    found = {"L": "Log-likelihood: the sum of the logarithms", "L+": "Log-likelihood of the parameters after"}
-    for n in range(len(made.X)):
-        found[f"x {n}"] = f"Point {n + 1}: can be edited"
-        found[f"s {n}"] = f"p(x) at point {n + 1}: the sum of weight × density over the components"
-        found[f"l {n}"] = f"ln p(x) at point {n + 1}, in nats"
-        for k in range(made.responsibilities.shape[1]):
-            found[f"p {n} {k}"] = f"π{k + 1} × N(x{n + 1} | μ{k + 1}, {'σ²' if one else 'Σ'}{k + 1})"
+    """What each cell is, as a formula and in its numbers, for the line below the sheet."""
+    n_samples, d = made.X.shape
+    rows, components = range(n_samples), range(made.responsibilities.shape[1])
+    gamma, products, logs = made.responsibilities, made.products, made.log_densities
+    found = {
+        "L": f"Log-likelihood: the sum of all ln p(x) = {_sum([report.number(float(one), 4) for one in logs])} = "
+        f"{report.number(made.log_likelihood, 4)}",
+        "L+": "Log-likelihood of the parameters after the M-step: an E-step with them gives it",
+    }
+    for n in rows:
+        name, density = _of("x", n), shown(float(made.densities[n]))
+        found[f"x {n}"] = f"Point {n + 1}, {name}: can be edited"
+        found[f"s {n}"] = (
+            f"p({name}), the sum of weight × density = {_sum([shown(one) for one in products[n]])} = {density}"
+        )
+        found[f"l {n}"] = f"ln p({name}) = ln {density} = {report.number(float(logs[n]), 4)}, in nats"
+        for k in components:
+            weight, own = shown(float(made.parameters.weights[k])), shown(float(made.component_densities[n, k]))
+            product, share = shown(float(products[n, k])), shown(float(gamma[n, k]))
+            parameters = f"{_of('μ', k)}, {_of('σ', k) + '²' if d == 1 else _of('Σ', k)}"
+            found[f"p {n} {k}"] = f"{_of('π', k)} × 𝒩({name} | {parameters}) = {weight} × {own} = {product}"
             found[f"r {n} {k}"] = (
                 f"Responsibility, edited: the others of row {n + 1} keep their ratio, and the row sums to 1"
                 if made.edited[n]
-                else f"Responsibility = weight × density / sum, for point {n + 1} and component {k + 1}: can be edited"
+                else f"Responsibility of component {k + 1} for point {n + 1} = weight × density / sum = {product} / "
+                f"{density} = {share}: can be edited"
             )
-    for k in range(made.responsibilities.shape[1]):
-        found[f"t {k}"] = f"Component {k + 1} before the step"
-        found[f"N {k}"] = f"N{k + 1}: the sum of the responsibilities of component {k + 1}"
-        found[f"w {k}"] = f"π{k + 1} = N{k + 1} / {len(made.X)}"
-        found[f"m {k}"] = f"μ{k + 1} = sum of responsibility × point, divided by N{k + 1}"
-        square = f"(point − μ{k + 1})²" if one else f"(point − μ{k + 1})(point − μ{k + 1})ᵀ"
-        found[f"v {k}"] = f"{'σ²' if one else 'Σ'}{k + 1} = sum of responsibility × {square}, divided by N{k + 1}"
+    for k in components:
+        count = shown(float(made.counts[k]))
+        found[f"t {k}"] = (
+            f"Component {k + 1} before the step: weight, mean and {'variance' if d == 1 else 'covariance'}"
+        )
+        found[f"N {k}"] = (
+            f"{_of('N', k)}, the sum of the responsibilities = {_sum(list(map(shown, gamma[:, k])))} = {count}"
+        )
+        names = {"w": _of("π", k), "m": _of("μ", k), "v": _of("σ", k) + "²" if d == 1 else _of("Σ", k)}
+        if made.fitted is None:
+            found |= {f"{kind} {k}": f"{name}: the M-step has no result" for kind, name in names.items()}
+            continue
+        mean, variance = made.fitted.means[k], made.fitted.covariances[k]
+        found[f"w {k}"] = f"{names['w']} = {_of('N', k)} / N = {count} / {n_samples} = {shown(made.fitted.weights[k])}"
+        sums = [_sum([f"{shown(gamma[n, k])} × {_bracketed(made.X[n, j])}" for n in rows]) for j in range(d)]
+        averages = [f"({terms}) / {count} = {shown(mean[j])}" for j, terms in enumerate(sums)]
+        found[f"m {k}"] = f"{names['m']} = sum of responsibility × point / {_of('N', k)} = {'; '.join(averages)}"
+        squares = _sum([f"{shown(gamma[n, k])} × ({shown(made.X[n, 0])} − {_bracketed(mean[0])})²" for n in rows])
+        if made.covariance_type == "tied":
+            text = "one for all components: the average of their own, weighted by their counts"
+        elif d == 1:
+            text = f"sum of responsibility × (point − new mean)² / {_of('N', k)} = ({squares}) / {count} = " + shown(
+                variance[0, 0]
+            )
+        else:
+            text = f"sum of responsibility × (point − new mean)(point − new mean)ᵀ / {_of('N', k)}" + CONSTRAINED.get(
+                made.covariance_type, ""
+            )
+        found[f"v {k}"] = f"{names['v']}: {text}"
     return found
+
+
+def _sum(terms: list[str]) -> str:
+    """A sum of written terms; of a long one the first and the last."""
+    if len(terms) > TERMS:
+        terms = [*terms[: TERMS - 1], "…", terms[-1]]
+    return " + ".join(terms).replace(f"+ {report.MINUS}", f"{report.MINUS} ")
+
+
+def _bracketed(value: float) -> str:
+    """A number behind a sign: a negative one in brackets."""
+    return f"({shown(value)})" if value < 0 else shown(value)
 
 
 def _nothing() -> None:

@@ -13,6 +13,7 @@ PARTS = {
     "restarts": "tests.benchmarks.restarts",
     "landscape": "tests.benchmarks.landscape",
     "hidden_markov": "tests.benchmarks.hidden_markov",
+    "selection": "tests.benchmarks.selection",
     "browser": "tests.benchmarks.browser",
     "server": "tests.benchmarks.server",
 }

@@ -64,6 +64,17 @@ def test_a_click_on_a_point_and_one_on_the_curves_choose(visit: Open):
     expect(page).not_to_have_url(re.compile("[?&]x="))
 
 
+def test_a_mean_is_dragged_at_the_start(visit: Open):
+    page = visit("part=e-step&regions=1", height=1400)
+    x, y = marker(page, "Means", 0)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y - 40, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("start=by-hand"))
+    expect(page.get_by_test_id("player")).to_have_attribute("data-ready", "")
+
+
 def test_arrow_keys_go_from_point_to_point(visit: Open):
     page = visit("part=e-step")
     number = page.get_by_role("spinbutton", name="Point, 1 to 300")
@@ -72,10 +83,15 @@ def test_arrow_keys_go_from_point_to_point(visit: Open):
     number.press("Enter")
     expect(page.get_by_role("heading", name=re.compile("Bayes' rule at point 2"))).to_be_visible()
     assert query(page)["point"] == "2"
+    number.blur()
+    for keys, point in (("Shift+ArrowRight", 3), ("Shift+ArrowLeft", 2)):
+        page.keyboard.press(keys)
+        expect(page.get_by_role("heading", name=re.compile(f"Bayes' rule at point {point}"))).to_be_visible()
+    assert "position" not in query(page)  # the player stays where it is
 
 
 def test_a_point_is_chosen_from_the_table(visit: Open):
-    page = visit("part=e-step&position=9", height=1900)
+    page = visit("part=e-step&position=9", height=2600)
     page.get_by_text("The points as a table").click()
     expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
     page.wait_for_function(  # it has slid into its place
@@ -114,7 +130,10 @@ def test_a_cell_lights_its_inputs_and_their_points(visit: Open):
         else:
             expect(cell(page, name)).not_to_have_attribute("data-lit", "")
     expect(page.locator(".sheet-picture [data-point][data-lit]")).to_have_count(1)
-    expect(page.locator(".sheet-said")).to_contain_text("p(x) at point 2")
+    said = page.locator(".sheet-said")
+    expect(said).to_contain_text("p(x₂), the sum of weight × density = 0.121 + 0.121 = 0.242")
+    expect(said).to_be_in_viewport()  # also while the top of the sheet is in view
+    expect(page.locator(".sheet th[data-row][data-lit]")).to_have_text("2")
     cell(page, "N 0").hover()
     expect(page.locator(".sheet-picture [data-point][data-lit]")).to_have_count(3)
     expect(cell(page, "r 2 0")).to_have_attribute("data-lit", "")
