@@ -138,6 +138,23 @@ def test_only_the_chosen_columns_decide_which_rows_are_left_out():
     assert select(table, ["x", "y"]).X.tolist() == [[2, 3]]
 
 
+def test_holes_are_kept_where_they_are_asked_for():
+    table = read_csv(b"x,y,z\n1,2,\nNA,3,\n4,oops,\n,,7\n5,1e101,\n")
+    chosen = select(table, ["x", "y"], keep_holes=True)
+    np.testing.assert_array_equal(chosen.X, [[1, 2], [np.nan, 3], [4, np.nan], [np.nan, np.nan], [5, np.nan]])
+    assert chosen.skipped == () and chosen.n_skipped_rows == 0
+    assert chosen.holes == (
+        (3, "x", "NA", "missing"),
+        (4, "y", "oops", "not a number"),
+        (5, "x", "", "missing"),
+        (5, "y", "", "missing"),
+        (6, "y", "1e101", "too large"),
+    )
+    assert select(table, ["x", "y"]).holes == ()
+    with pytest.raises(UploadError, match="No row of this file has a number in “w”"):
+        select(read_csv(b"x,w\n1,NA\n2,?\n"), ["x", "w"], keep_holes=True)
+
+
 def test_a_comma_beside_decimal_points_is_no_decimal_mark():
     chosen = select(read_csv(b"x;y\n1.5;2\n1,234;3\n2.5;4\n"), ["x"])
     assert chosen.X.tolist() == [[1.5], [2.5]]

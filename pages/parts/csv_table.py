@@ -50,7 +50,7 @@ class UploadError(ValueError):
 
 
 class Skipped(NamedTuple):
-    """A cell whose row was left out.
+    """A cell without a usable number.
 
     Attributes
     ----------
@@ -86,21 +86,24 @@ class Column(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The rows with a number in every chosen column.
+    """The rows with a number in every chosen column, or with `holes` all rows.
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, 1 or 2)
-        Read-only.
+    X : ndarray of shape (n_samples, n_columns)
+        Read-only; NaN where a cell is one of `holes`.
     columns : tuple of str
         The names of the columns of X.
     skipped : tuple of Skipped
         The cells for which rows were left out, in the order of the file.
+    holes : tuple of Skipped
+        The cells without a usable number in rows that were kept, in the order of the file.
     """
 
     X: NDArray[np.float64]
     columns: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    holes: tuple[Skipped, ...] = ()
 
     @property
     def n_skipped_rows(self) -> int:
@@ -201,13 +204,15 @@ def read_csv(raw: bytes) -> Table:
     return table
 
 
-def select(table: Table, names: Sequence[str], most: int = 2) -> Selection:
-    """The numbers of at most `most` columns, without the rows in which a number is missing or unusable.
+def select(table: Table, names: Sequence[str], most: int = 2, *, keep_holes: bool = False) -> Selection:
+    """The numbers of at most `most` columns.
+
+    Rows in which a number is missing or unusable are left out; with `keep_holes` they stay, with NaN in these cells.
 
     Raises
     ------
     UploadError
-        An unknown column, or no row that is left.
+        An unknown column, or no row that is left; with `keep_holes` a column without any number.
     """
     if not 1 <= len(names) <= most or len(set(names)) != len(names):
         raise UploadError(
@@ -215,13 +220,18 @@ def select(table: Table, names: Sequence[str], most: int = 2) -> Selection:
         )
     columns = [table.numeric(name) for name in names]
     X = np.column_stack([column.values for column in columns])
-    X = X[np.isfinite(X).all(axis=1)]
+    if keep_holes:
+        for name, values in zip(names, X.T, strict=True):
+            if not np.isfinite(values).any():
+                raise UploadError(f"No row of this file has a number in “{name}”.")
+    else:
+        X = X[np.isfinite(X).all(axis=1)]
     if len(X) == 0:
         chosen = " and ".join(f"“{name}”" for name in names)
         raise UploadError(f"No row of this file has a number in {chosen}.")
     X.flags.writeable = False
-    skipped = sorted((problem for column in columns for problem in column.problems), key=lambda cell: cell.line)
-    return Selection(X, tuple(names), tuple(skipped))
+    unusable = tuple(sorted((cell for column in columns for cell in column.problems), key=lambda cell: cell.line))
+    return Selection(X, tuple(names), *(((), unusable) if keep_holes else (unusable, ())))
 
 
 def _decoded(raw: bytes) -> str:
