@@ -103,4 +103,10 @@ LESSONS = (
         "Other models",
         "Forward-backward on an ice-cream diary, a dishonest casino or your own sequence, with the most probable path.",
     ),
+    Lesson(
+        "segmentation.py",
+        "Image segmentation",
+        "Applications",
+        "Cut a picture into segments of like colour, one of ours or your own, and see them form.",
+    ),
 )

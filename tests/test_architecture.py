@@ -42,6 +42,7 @@ FLOORS = (
         "emcore.missing",
         "emcore.tosses",
         "emcore.chains",
+        "emcore.segments",
     },
     {"emcore.figures"},
     {"emcore.export"},

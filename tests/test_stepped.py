@@ -142,6 +142,9 @@ def test_a_figure_is_not_made_shorter(n_positions, offset):
             r"\(n_frames, n_points, 3\)",
         ),
         ({"attribute": "marker.color", "frames": np.zeros((3, 2, 3))}, "uint8, got float64"),
+        ({"attribute": "z", "frames": np.zeros((3, 2, 3), np.uint8)}, r"\(n_frames, n_rows, n_columns, 3\)"),
+        ({"attribute": "z", "frames": np.zeros((3, 2, 2, 4), np.uint8)}, r"\(n_frames, n_rows, n_columns, 3\)"),
+        ({"attribute": "z", "frames": np.zeros((3, 2, 2, 3))}, "uint8, got float64"),
         ({"attribute": "marker.symbol", "frames": np.zeros((3, 2), np.uint8)}, "symbols must name"),
         (
             {"attribute": "marker.symbol", "frames": np.full((3, 2), 2, np.uint8), "symbols": SYMBOLS},
@@ -172,6 +175,7 @@ def test_a_track_says_what_is_wrong(given, words):
         ),
         ({"tracks": (Track(0, "x", np.zeros((1, 4)), LOOKUP * 0),)}, "as many points in every attribute"),
         ({"tracks": (Track(1, "shown", np.array([3]), LOOKUP * 0),)}, r"0\.\.2, its number of points"),
+        ({"tracks": (Track(0, "z", np.zeros((1, 1, 1, 3), np.uint8), LOOKUP * 0),)}, "an image belong together"),
         ({"jumps": {5: np.array([1])}}, r"jumps must name traces 0\.\.1, got 5"),
         ({"jumps": {1: np.array([1])}}, r"shape \(2,\)"),
         ({"jumps": {1: np.array([1, 4])}}, r"must lie in 0\.\.3, got 1\.\.4"),
@@ -213,6 +217,15 @@ def test_what_travels_is_what_was_meant():
     assert head["figures"][0]["jumps"] == {"1": [1, 3]}
 
 
+def test_images_travel_row_by_row():
+    frames = np.random.default_rng(2).integers(0, 256, (3, 2, 5, 3), dtype=np.uint8)
+    figure = SteppedFigure(go.Figure([{"type": "image", "z": [[[0, 0, 0]]]}]), (Track(0, "z", frames, LOOKUP),))
+    head, ((got,),) = unpack(encode([figure], list("wxyz"), list("abcd")).content)
+    np.testing.assert_array_equal(got.reshape(frames.shape), frames)
+    assert head["figures"][0]["tracks"][0]["n_columns"] == 5
+    np.testing.assert_array_equal(figure.at(2).data[0].z, frames[1])
+
+
 def test_large_tracks_travel_compactly():
     """2,000 coloured points over 200 iterations that settle down, as those of EM do."""
     first, _ = player_app.figures(3, 2000, 200)
@@ -243,6 +256,7 @@ def test_equal_contents_have_equal_digests():
         ({"step_names": ["E-step"]}, "one name for each of 4 positions"),
         ({"stop_captions": ["a"]}, "one text for each of 2 stops, got 1"),
         ({"widths": (1, 2)}, "1 positive numbers"),
+        ({"figures": [stepped()] * 4, "widths": (1, 2, 3)}, "4 positive numbers, one for each figure, or half as many"),
         ({"widths": (0,)}, "positive numbers"),
         ({"stops": (1, 2)}, "end with the last position"),
         ({"stops": (3, 1, 3)}, "must ascend"),

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 NUMBERS = ("x", "y", "marker.size")
-ATTRIBUTES = (*NUMBERS, "marker.color", "marker.symbol", "shown", "text")
+ATTRIBUTES = (*NUMBERS, "marker.color", "marker.symbol", "shown", "text", "z")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Track:
         "x", "y", "marker.size": float (n_frames, n_points), NaN is a gap; "marker.color": uint8 RGB
         (n_frames, n_points, 3); "marker.symbol": uint8 (n_frames, n_points), indices into `symbols`;
         "shown": int (n_frames,), how many leading points of the trace are drawn (trails, curves);
-        "text": str objects (n_frames, n_points).
+        "text": str objects (n_frames, n_points); "z", of an image: uint8 RGB (n_frames, n_rows, n_columns, 3).
     frame_of_position : array of int, shape (n_positions,)
         The frame that each position shows.
     symbols : tuple of str
@@ -77,8 +77,8 @@ class Track:
 
     @property
     def n_points(self) -> int | None:
-        """Points in each frame; None for "shown", which only counts them."""
-        return None if self.attribute == "shown" else int(self.frames.shape[1])
+        """Points in each frame; None for "shown", which only counts them, and for an image, which has none."""
+        return None if self.attribute in ("shown", "z") else int(self.frames.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +235,8 @@ class SteppedFigure:
                 )
             if track.n_points is not None:
                 points.setdefault(track.trace, {})[track.attribute] = track.n_points
+            if (track.attribute == "z") != (self.figure.data[track.trace].type == "image"):
+                raise ValueError(f"a track of 'z' and an image belong together, got one alone at trace {track.trace}")
         for trace, lengths in points.items():
             for axis in ("x", "y"):
                 values = self.figure.data[trace][axis]
@@ -282,11 +284,12 @@ def _frames(where: str, attribute: str, frames: NDArray[Any]) -> NDArray[Any]:
         if not all(isinstance(text, str) for text in frames.flat):
             raise ValueError(f"{where}: frames must hold str only")
     else:
-        shape = "(n_frames, n_points, 3)" if attribute == "marker.color" else "(n_frames, n_points)"
+        shapes = {"marker.color": "(n_frames, n_points, 3)", "z": "(n_frames, n_rows, n_columns, 3)"}
+        shape = shapes.get(attribute, "(n_frames, n_points)")
         if frames.dtype != np.uint8:
             raise ValueError(f"{where}: frames must be uint8, got {frames.dtype}")
     right_rank = frames.ndim == shape.count(",") + (attribute != "shown")
-    if not right_rank or not len(frames) or (attribute == "marker.color" and frames.shape[-1] != 3):
+    if not right_rank or not len(frames) or (attribute in ("marker.color", "z") and frames.shape[-1] != 3):
         raise ValueError(f"{where}: frames must have shape {shape} and one frame or more, got {frames.shape}")
     return frames
 

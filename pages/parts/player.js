@@ -86,6 +86,22 @@ const ODD_SYMBOL = /open|dot|thin|asterisk|hash|line|arrow/; // drawn by their o
 const isList = (value) => Array.isArray(value) || ArrayBuffer.isView(value);
 const rgb = (bytes, point) => `rgb(${bytes[3 * point]}, ${bytes[3 * point + 1]}, ${bytes[3 * point + 2]})`;
 
+const canvas = document.createElement("canvas");
+
+/** Pixels, row by row, as an address that an image can be loaded from. */
+function imageOf(pixels, columns) {
+  canvas.width = columns;
+  canvas.height = pixels.length / 3 / columns;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const image = context.createImageData(canvas.width, canvas.height);
+  for (let from = 0, to = 0; from < pixels.length; to++) {
+    for (let channel = 0; channel < 3; channel++) image.data[to++] = pixels[from++];
+    image.data[to] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  return canvas.toDataURL();
+}
+
 /** One figure on the page. */
 class Plot {
   constructor(Plotly, div, player) {
@@ -160,11 +176,15 @@ class Plot {
         if (track.attribute === "marker.color")
           value = Array.from({ length: frame.length / 3 }, (_, point) => rgb(frame, point));
         if (track.attribute === "marker.symbol") value = Array.from(frame, (symbol) => track.symbols[symbol]);
+        if (track.attribute === "z") value = imageOf(frame, track.n_columns);
         held = { index, value };
         this.values.set(track, held);
       }
       const trace = traces[track.trace];
-      if (track.attribute.startsWith("marker.")) (trace.marker ??= {})[track.attribute.slice(7)] = held.value;
+      if (track.attribute === "z") {
+        trace.source = held.value;
+        delete trace.z;
+      } else if (track.attribute.startsWith("marker.")) (trace.marker ??= {})[track.attribute.slice(7)] = held.value;
       else trace[track.attribute] = held.value;
     }
     for (const track of this.figure.tracks)
@@ -186,7 +206,9 @@ class Plot {
       doubleClick: "reset",
       modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]], // only these: Plotly's own choice includes uploading
     };
-    this.Plotly.react(this.div, this.data(), this.layout, config);
+    const drawn = this.Plotly.react(this.div, this.data(), this.layout, config);
+    // Plotly loads an image later, and another one may have been patched in by then.
+    if (this.figure.tracks.some((track) => track.attribute === "z")) drawn.then(() => this.replotted());
     if (!this.heard) this.div.on("plotly_afterplot", () => this.replotted());
     this.heard = true;
     this.replotted();
@@ -240,6 +262,7 @@ class Plot {
     const full = this.div._fullData?.[trace];
     if (!full) return false;
     if (full.visible !== true) return true; // switched off in the legend: settling keeps its data
+    if (full.type === "image") return this.patchImage(trace);
     if (full.type !== "scatter" || full.error_x?.visible || full.error_y?.visible || full.stackgroup) return false;
     let nodes = this.nodes.get(trace);
     if (!nodes) {
@@ -263,6 +286,16 @@ class Plot {
     if (moved && (mode.includes("lines") || full.fill !== "none") && !this.patchLine(full, nodes, points)) return false;
     if (mode.includes("markers") && !this.patchPoints(trace, full, nodes, points, attributes)) return false;
     return !mode.includes("text") || this.patchTexts(trace, nodes, points, attributes);
+  }
+
+  patchImage(trace) {
+    const images = this.div._fullData.filter((full) => full.type === "image" && full.visible === true);
+    const nodes = this.div.querySelectorAll(".imagelayer .im > image");
+    const node = nodes[images.findIndex((full) => full.index === trace)];
+    const track = this.track(trace, "z");
+    if (!node || !track || nodes.length !== images.length) return false;
+    node.href.baseVal = imageOf(this.value(trace, "z"), track.n_columns);
+    return true;
   }
 
   patchLine(full, nodes, points) {

@@ -191,7 +191,8 @@ def player(
     step_names : sequence of str, length n_positions
         The half-step that leads to each position ("E-step"). Empty: they have no names.
     widths : sequence of float
-        Relative widths of the figures. Empty: all the same.
+        Relative widths of the figures; half as many as there are figures: of the columns of two rows. Empty: all the
+        same.
     look : hashable
         Whatever else a function `figures` depends on: options of the view.
 
@@ -344,8 +345,10 @@ def _check(
         raise ValueError(f"stop_captions must have one text for each of {len(stops)} stops, got {len(stop_captions)}")
     if step_names and len(step_names) != n_positions:
         raise ValueError(f"step_names must have one name for each of {n_positions} positions, got {len(step_names)}")
-    if widths and (len(widths) != len(figures) or min(widths) <= 0):
-        raise ValueError(f"widths must be {len(figures)} positive numbers, one for each figure, got {widths}")
+    if widths and (len(figures) not in (len(widths), 2 * len(widths)) or min(widths) <= 0):
+        raise ValueError(
+            f"widths must be {len(figures)} positive numbers, one for each figure, or half as many, got {widths}"
+        )
     if stops and (list(stops) != sorted(set(stops)) or stops[0] < 0 or stops[-1] != n_positions - 1):
         raise ValueError(f"stops must ascend within 0..{n_positions - 1} and end with the last position, got {stops}")
 
@@ -379,7 +382,7 @@ def _track_content(track: Track, blob: bytearray) -> dict[str, Any]:
     elif frames.dtype.kind == "i":
         frames = frames.astype("<i4")
     # An item is what shares a plane: the bytes of a number, or the channels of a colour.
-    item_size = 3 if track.attribute == "marker.color" else frames.dtype.itemsize
+    item_size = 3 if track.attribute in ("marker.color", "z") else frames.dtype.itemsize
     items = np.ascontiguousarray(frames).view(np.uint8).reshape(len(frames), -1, item_size)
     planes = items.transpose(2, 0, 1)
     planes = np.diff(planes, axis=1, prepend=np.uint8(0))  # wraps around at 256, and so does the browser's sum
@@ -392,6 +395,7 @@ def _track_content(track: Track, blob: bytearray) -> dict[str, Any]:
         "n_items": items.shape[1],
         "item_size": item_size,
         "start": start,
+        **({"n_columns": frames.shape[2]} if track.attribute == "z" else {}),
     }
 
 
