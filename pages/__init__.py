@@ -109,4 +109,10 @@ LESSONS = (
         "Applications",
         "Cut a picture into segments of like colour, one of ours or your own, and see them form.",
     ),
+    Lesson(
+        "outliers.py",
+        "Outliers",
+        "Applications",
+        "Student's t lets go of points that are far off; the Gaussian beside it, and PX-EM racing EM.",
+    ),
 )

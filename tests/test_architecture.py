@@ -43,6 +43,7 @@ FLOORS = (
         "emcore.tosses",
         "emcore.chains",
         "emcore.segments",
+        "emcore.tails",
     },
     {"emcore.figures"},
     {"emcore.export"},

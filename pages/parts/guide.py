@@ -57,6 +57,8 @@ WISHES = (
     ("Some values are missing", "missing.py"),
     ("A few causes behind many measurements", "factor_analysis.py"),
     ("A sequence with hidden states", "hidden_markov.py"),
+    ("Cut a picture into segments", "segmentation.py"),
+    ("Outliers that pull the mean away", "outliers.py"),
 )
 
 
