@@ -162,7 +162,7 @@ class Table:
 
 def read_csv(raw: bytes) -> Table:
     """The table in the file with content `raw`; UploadError where there is none that can be used."""
-    text = _decoded(raw)
+    text = decoded(raw)
     text, delimiter = _declared_delimiter(text)
     n_lines = text.count("\n")
     if n_lines > MAX_LINES:
@@ -234,24 +234,28 @@ def select(table: Table, names: Sequence[str], most: int = 2, *, keep_holes: boo
     return Selection(X, tuple(names), *(((), unusable) if keep_holes else (unusable, ())))
 
 
-def _decoded(raw: bytes) -> str:
-    if len(raw) > MAX_BYTES:
+def decoded(raw: bytes, most: int = MAX_BYTES, wanted: str = "CSV") -> str:
+    """The text of a file with at most `most` bytes, "\\n" at its line ends; UploadError if it has none.
+
+    `wanted` is the kind of file that the message asks for instead.
+    """
+    if len(raw) > most:
         size = f"{len(raw) / 2**20:.1f} MB"
-        raise UploadError(f"This file has {size}, more than the limit of {MAX_BYTES // 2**20} MB.")
+        raise UploadError(f"This file has {size}, more than the limit of {most // 2**20} MB.")
     for magic, kind in _BINARY.items():
         if raw.startswith(magic):
-            raise UploadError(f"This is {kind}, not a CSV file: save the table as CSV and upload that.")
+            raise UploadError(f"This is {kind}, not a {wanted} file: save it as {wanted} and upload that.")
     encoding = _encoding(raw)
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError:
         if encoding != "utf-8-sig":
-            raise UploadError("The text of this file is damaged: save it again as CSV in UTF-8.") from None
+            raise UploadError(f"The text of this file is damaged: save it again as {wanted} in UTF-8.") from None
         text = raw.decode("cp1252", errors="replace")  # Latin-1, with what Windows adds to it
     # Texts hold tabs, line ends, form feeds and perhaps a final Ctrl-Z, but no other control characters.
     text = text.rstrip("\x1a")
     if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
-        raise UploadError("This is not a text file: save the table as CSV and upload that.")
+        raise UploadError(f"This is not a text file: save it as {wanted} and upload that.")
     # Only these end a line: str.splitlines and the line numbers of csv would disagree over the rarer ones.
     text = re.sub(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]", "\n", text)
     return text

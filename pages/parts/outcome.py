@@ -139,16 +139,20 @@ def point_card(history: History, position: int, row: int | None) -> str:
     shares = report.responsibilities_of(history, position, row)
     if shares is None:
         return f"<p>Point {row + 1} at {where}: before the first E-step nothing is known of where it belongs.</p>"
+    return shares_table(f"Point {row + 1} at {where}", shares.tolist()) + "<p></p>"
+
+
+def shares_table(caption: str, shares: Sequence[float]) -> str:
+    """The responsibilities of the components for one row of data, as numbers and as bars."""
     rows = [
         (
             component_key(k),
             report.number(share, 4),
             f'<span class="em-bar" style="width: {share:.2%}; background: {_css(k)}"></span>',
         )
-        for k, share in enumerate(shares.tolist())
+        for k, share in enumerate(shares)
     ]
-    card = table(f"Point {row + 1} at {where}", ["Component", "Responsibility", ""], rows)
-    return card.replace("<td><span", '<td class="em-share"><span') + "<p></p>"
+    return table(caption, ["Component", "Responsibility", ""], rows).replace("<td><span", '<td class="em-share"><span')
 
 
 def ending(history: History, earlier: float | None) -> str:
