@@ -104,15 +104,21 @@ LESSONS = (
         "Forward-backward on an ice-cream diary, a dishonest casino or your own sequence, with the most probable path.",
     ),
     Lesson(
+        "outliers.py",
+        "Outliers",
+        "Applications",
+        "Student's t lets go of points that are far off; the Gaussian beside it, and PX-EM racing EM.",
+    ),
+    Lesson(
         "segmentation.py",
         "Image segmentation",
         "Applications",
         "Cut a picture into segments of like colour, one of ours or your own, and see them form.",
     ),
     Lesson(
-        "outliers.py",
-        "Outliers",
+        "text.py",
+        "Text",
         "Applications",
-        "Student's t lets go of points that are far off; the Gaussian beside it, and PX-EM racing EM.",
+        "Sort paragraphs by their words alone, see the telling words of each subject, and ask about a sentence.",
     ),
 )

@@ -57,6 +57,7 @@ WISHES = (
     ("Some values are missing", "missing.py"),
     ("A few causes behind many measurements", "factor_analysis.py"),
     ("A sequence with hidden states", "hidden_markov.py"),
+    ("Sort documents by subject, without labels", "text.py"),
     ("Cut a picture into segments", "segmentation.py"),
     ("Outliers that pull the mean away", "outliers.py"),
 )
