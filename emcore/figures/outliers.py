@@ -15,7 +15,7 @@ from emcore.figures.style import Look
 from emcore.scene import axis_range, ellipses, mix
 from emcore.tails import Curves, Gaussian
 
-SMALLEST: Final = 0.2  # of a full point's size: what counts for nothing can still be seen
+SMALLEST: Final = 0.25  # of a full point's size: what counts for nothing can still be seen
 STEP: Final = 0.25  # px, so that there are few sizes
 STUDENT, NORMAL = style.COMPONENT_COLOURS[0], style.COMPONENT_COLOURS[1]
 

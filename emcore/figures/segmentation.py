@@ -58,7 +58,7 @@ def _picture(
         x_title="",
         y_title="",
         revision=f"{title} {frames.shape}",
-        height=380 if look.projector else 320,
+        height=400 if look.projector else 350,
         margin={"l": 0, "r": 0, "t": 2.2 * look.font_size, "b": 0},
         title={
             "text": title + note,
@@ -164,6 +164,18 @@ def colours_figure(
             "showlegend": False,
         }
     )
+    few = len(drawn.points) < drawn.n_pixels
+    note = {
+        "text": f"{len(drawn.points):,} of {drawn.n_pixels:,} pixels are drawn; all are used.",
+        "showarrow": False,
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "font": {"size": look.font_size - 1},
+    }
     layout = style.layout(
         look,
         x_title=axes[x],
@@ -171,6 +183,7 @@ def colours_figure(
         revision=f"{axes[x]} {axes[y]}",
         xaxis={"range": (-8, 263)},
         yaxis={"range": (-8, 263)},
+        annotations=[note] if few else [],
     )
     return SteppedFigure(
         go.Figure([{"type": "scatter", **trace} for trace in traces], layout),

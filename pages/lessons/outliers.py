@@ -64,7 +64,7 @@ story.told(outliers.PICTURE, StudentT.skeleton)
 if sample == "own":
     outliers.editor(visit)
 pair = outliers.experiments(values)
-st.markdown(plain(pair[0].dataset().caption))
+st.markdown(f"{plain(pair[0].dataset().caption)} The smaller and greyer a point, the less it counts.")
 outliers.question(pair)
 histories = tuple(run.history_of(experiment, TAIL_WORDS)[0] for experiment in pair)
 outliers.play(visit, pair, histories)
@@ -76,6 +76,8 @@ story.references(
     "Statistica Sinica 5, 19-39.",
     "C. Liu, D. B. Rubin and Y. N. Wu (1998), *Parameter expansion to accelerate EM: the PX-EM algorithm*, Biometrika "
     "85, 755-770.",
+    "J. T. Kent and D. E. Tyler (1991), *Redescending M-estimates of multivariate location and scatter*, Annals of "
+    "Statistics 19, 2102-2119: one maximum.",
     "S. M. Stigler (1977), *Do robust estimators work with real data?*, Annals of Statistics 5, 1055-1098: Newcomb's "
     "measurements.",
     "R. A. Fisher (1935), *The Design of Experiments*, section 17: Darwin's plants.",

@@ -85,6 +85,7 @@ experiment = segmentation.experiment_of(values, own)
 st.markdown(experiment.dataset().caption)
 history, captions = run.history_of(experiment, PIXEL_WORDS)
 segmentation.question(experiment, history, picture)
+story.reseed(STARTS[values["begin"]].random)
 run.play_model(
     visit,
     experiment,

@@ -309,7 +309,7 @@ def _fits(history: History, position: int, dataset: OutlierData) -> str:
     ]
     nu = history.model.degrees_of_freedom
     told = (
-        f"<p>With {nu:g} degrees of freedom the variance of Student's t is "
+        f"<p>With {nu:g} degree{'' if nu == 1 else 's'} of freedom the variance of Student's t is "
         + (f"{number(nu / (nu - 2), 2)} times its squared scale" if nu > 2 else "infinite")
         + ".</p>"
     )
@@ -369,23 +369,24 @@ def formulas() -> None:
     with st.expander("Formulas", expanded=True):
         st.markdown("Student's t is a Gaussian whose precision differs from point to point and is not observed:")
         st.latex(
-            r"u_n \sim \mathrm{Gamma}\!\left(\tfrac{\nu}{2}, \tfrac{\nu}{2}\right), \qquad "
+            r"\begin{gathered} u_n \sim \mathrm{Gamma}\!\left(\tfrac{\nu}{2}, \tfrac{\nu}{2}\right) \\ "
             r"\mathbf{x}_n \mid u_n \sim \mathcal{N}\!\left(\boldsymbol\mu, \boldsymbol\Sigma / u_n\right)"
+            r"\end{gathered}"
         )
-        left, right = st.columns(2)
-        left.markdown("**E-step**: the expected weight, with $d$ the number of axes.")
-        left.latex(
+        st.markdown("**E-step**: the expected weight, with $d$ the number of axes.")
+        st.latex(
             r"\begin{gathered} \delta_n^2 = (\mathbf{x}_n - \boldsymbol\mu)^\top \boldsymbol\Sigma^{-1} "
             r"(\mathbf{x}_n - \boldsymbol\mu) \\ w_n = \mathbb{E}[u_n \mid \mathbf{x}_n] = "
             r"\frac{\nu + d}{\nu + \delta_n^2} \end{gathered}"
         )
-        right.markdown("**M-step**: weighted mean and covariance. EM divides by $N$, PX-EM by $\\sum_n w_n$.")
-        right.latex(
+        st.markdown("**M-step**: weighted mean and covariance. EM divides by $N$, PX-EM by $\\sum_n w_n$.")
+        st.latex(
             r"\begin{gathered} \boldsymbol\mu = \frac{\sum_n w_n \mathbf{x}_n}{\sum_n w_n} \\ \boldsymbol\Sigma = "
             r"\frac{1}{N} \sum_n w_n (\mathbf{x}_n - \boldsymbol\mu)(\mathbf{x}_n - \boldsymbol\mu)^\top \end{gathered}"
         )
         st.markdown(
             "The weight is at most $(\\nu + d)/\\nu$, at the mean, and falls with the square of the distance: a far "
             "point pulls less, the farther it is. As $\\nu$ grows, all weights go to 1 and the fit to the Gaussian. "
-            "The degrees of freedom $\\nu$ are given here; they could be estimated as well."
+            "The degrees of freedom $\\nu$ are given here; they could be estimated as well. From $\\nu = 1$ on "
+            "the likelihood has a single maximum (Kent and Tyler 1991), so every start leads there."
         )

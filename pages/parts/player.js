@@ -119,6 +119,10 @@ class Plot {
     clearTimeout(this.spotting);
     this.figure = figure;
     this.div.toggleAttribute("data-spots", figure.spots);
+    this.div.toggleAttribute(
+      "data-image",
+      figure.tracks.some((track) => track.attribute === "z"),
+    );
     const own = (index) => `p${this.number}t${index}`; // Plotly names clips by it: no other on the page may have it
     this.base = resolve(figure.figure.data, css).map((trace, index) => ({ uid: own(index), ...trace }));
     const layout = resolve(figure.figure.layout, css);
@@ -208,7 +212,7 @@ class Plot {
     };
     const drawn = this.Plotly.react(this.div, this.data(), this.layout, config);
     // Plotly loads an image later, and another one may have been patched in by then.
-    if (this.figure.tracks.some((track) => track.attribute === "z")) drawn.then(() => this.replotted());
+    if (this.div.hasAttribute("data-image")) drawn.then(() => this.replotted());
     if (!this.heard) this.div.on("plotly_afterplot", () => this.replotted());
     this.heard = true;
     this.replotted();

@@ -209,7 +209,7 @@ def below(experiment: Experiment, history: History, position: int, values: Value
     """The components in numbers, and every pixel of the picture, as at the position."""
     data: PictureData = experiment.dataset()
     now = still(history, position, data, values["paint"], _palette(history))
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([3, 2], gap="large")
     with left:
         st.html(_table(history, position, data, now))
     with right:
@@ -249,14 +249,13 @@ def _table(history: History, position: int, data: PictureData, now: Any) -> str:
 def formulas() -> None:
     """The model and both steps in its own symbols."""
     with st.expander("Formulas", expanded=True):
-        left, right = st.columns(2)
-        left.markdown("**E-step**: Bayes' rule for each pixel's colour $\\mathbf{x}_n$.")
-        left.latex(
+        st.markdown("**E-step**: Bayes' rule for each pixel's colour $\\mathbf{x}_n$.")
+        st.latex(
             r"\gamma_{nk} = \frac{\pi_k\, \mathcal{N}(\mathbf{x}_n \mid \boldsymbol\mu_k, \boldsymbol\Sigma_k)}"
             r"{\sum_j \pi_j\, \mathcal{N}(\mathbf{x}_n \mid \boldsymbol\mu_j, \boldsymbol\Sigma_j)}"
         )
-        right.markdown("**M-step**: weight, mean colour and covariance of the pixels, by $\\gamma_{nk}$.")
-        right.latex(
+        st.markdown("**M-step**: weight, mean colour and covariance of the pixels, by $\\gamma_{nk}$.")
+        st.latex(
             r"\begin{gathered} \pi_k = \frac{N_k}{N} \qquad \boldsymbol\mu_k = \frac{1}{N_k} \sum_n \gamma_{nk} "
             r"\mathbf{x}_n \\ \boldsymbol\Sigma_k = \frac{1}{N_k} \sum_n \gamma_{nk} (\mathbf{x}_n - \boldsymbol\mu_k)"
             r"(\mathbf{x}_n - \boldsymbol\mu_k)^\top \end{gathered}"
