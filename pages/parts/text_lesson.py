@@ -252,21 +252,26 @@ def _file(visit: Session) -> None:
         "stays in this session and is not stored.",
     )
     if brought is not None:
-        try:
-            if visit.table is None or visit.table[0] != brought.file_id:
-                visit.table = brought.file_id, None
-                own = OwnText(csv_table.decoded(brought.getvalue(), MAX_CHARACTERS, "text"), 1, brought.name[:120])
-                dataset(own)
-                visit.own, visit.table = own, (brought.file_id, own)
-            elif visit.table[1] is None:
-                raise ValueError("This file could not be used.")
-        except ValueError as error:
-            st.error(f"{plain(str(error))} The page keeps showing what it had.")
+        if visit.table is None or visit.table[0] != brought.file_id:
+            visit.table = brought.file_id, _read(visit, brought.name, brought.getvalue())
+        if visit.table[1]:
+            st.error(f"{plain(visit.table[1])} The page keeps showing what it had.")
     if visit.own is not None:
         st.caption(f"On show: {plain(visit.own.name)}.")
         if brought is None and st.button("Back to the typed text"):
             visit.own = visit.table = None
             st.rerun()
+
+
+def _read(visit: Session, name: str, content: bytes) -> str:
+    """The file's text becomes the visitor's; or why it cannot."""
+    try:
+        own = OwnText(csv_table.decoded(content, MAX_CHARACTERS, "text"), name=name[:120])
+        dataset(own)
+    except ValueError as error:
+        return str(error)
+    visit.own = own
+    return ""
 
 
 def about(documents: Documents) -> None:
@@ -439,11 +444,10 @@ def _document(history: History, documents: Documents, position: int, row: int) -
 def _asked(asked: Asked) -> str:
     notes = []
     if asked.unknown:
-        verb = (
-            "stands in no document, or in too few," if len(asked.unknown) == 1 else "stand in no document, or too few,"
+        what = "a word" if len(asked.unknown) == 1 else "words"
+        notes.append(
+            f"Unknown and left out: {_quoted(asked.unknown)}, {what} of no document, or of too few to be counted."
         )
-        unknown = _quoted(asked.unknown)
-        notes.append(f"{unknown} {verb} and {'is' if len(asked.unknown) == 1 else 'are'} left out.")
     if asked.stop:
         notes.append(f"Never counted: {_quoted(asked.stop)}.")
     if not asked.known:
