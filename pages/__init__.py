@@ -121,4 +121,10 @@ LESSONS = (
         "Applications",
         "Sort paragraphs by their words alone, see the telling words of each subject, and ask about a sentence.",
     ),
+    Lesson(
+        "digits.py",
+        "Handwritten digits",
+        "Applications",
+        "Components that are pictures sharpen as EM runs; see which digits they take and which they confuse.",
+    ),
 )

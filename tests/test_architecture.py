@@ -46,6 +46,7 @@ FLOORS = (
         "emcore.segments",
         "emcore.tails",
         "emcore.handwriting",
+        "emcore.handwriting",
         "emcore.creep",
     },
     {"emcore.figures"},

@@ -58,6 +58,7 @@ WISHES = (
     ("A few causes behind many measurements", "factor_analysis.py"),
     ("A sequence with hidden states", "hidden_markov.py"),
     ("Sort documents by subject, without labels", "text.py"),
+    ("Sort pictures of digits, without labels", "digits.py"),
     ("Cut a picture into segments", "segmentation.py"),
     ("Outliers that pull the mean away", "outliers.py"),
 )
