@@ -590,7 +590,8 @@ def _freedom(history: History) -> list[str]:
             "parameters fit equally well, and another start ends at others of them."
         )
     if model.n_factors > 1:
-        found.append("Any rotation of the factors fits equally well: only the plane that they span is found.")
+        what = "plane" if model.n_factors == 2 else "space"
+        found.append(f"Any rotation of the factors fits equally well: only the {what} that they span is found.")
     else:
         found.append("The factor's sign is free: all loadings times minus 1 fit equally well.")
     return found
