@@ -258,7 +258,8 @@ class TypedSequences:
     def __post_init__(self) -> None:
         if self.kind not in ("symbols", "numbers"):
             raise ValueError(f"kind must be symbols or numbers, got {self.kind!r}")
-        self.make()
+        made = self.make()
+        made.model(1).prepare(made.X)
 
     def make(self) -> Sequences:
         """The sequences."""

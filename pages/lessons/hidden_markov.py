@@ -6,8 +6,8 @@ from emcore import chains
 from emcore.experiment import Experiment, dataset, kept
 from emcore.figures.hidden_markov import emissions_figure, graph_figure, timeline_figure
 from emcore.starts import OWN, At
+from pages.parts import cards, controls, run, story
 from pages.parts import chains as parts
-from pages.parts import controls, run, story
 from pages.parts.text import plain
 
 visit = controls.begin("hidden-markov", parts.OFFER)
@@ -52,8 +52,8 @@ experiment = Experiment(
     max_iter=values["max-iter"],
     tol=values["tol"],
 )
-parts.question(experiment, sequences)
 history, captions = run.history_of(experiment, chains.words(sequences))
+parts.question(experiment, history, sequences)
 truth = values["truth"] and sequences.truth is not None
 
 
@@ -74,7 +74,7 @@ def below(shown):
     parts.below(history, sequences, shown.position, row, truth)
 
 
-st.html(parts.CSS)
+st.html(cards.CSS + parts.CSS)
 with st.container(key="chain"):
     run.play_model(visit, experiment, history, captions, pictures, below, look=(row, truth), widths=(1, 1, 1, 1))
 parts.formulas(sequences)
