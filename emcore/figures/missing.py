@@ -197,6 +197,7 @@ def _holes(
         mode="markers",
         customdata=np.column_stack([drawn.holes + 1, X[drawn.holes, 1 - drawn.missing]]),
         marker={"symbol": ticks, "size": 1.6 * size, "color": HOLE, "line": {"width": 0.25 * size, "color": HOLE}},
+        showlegend=True,
         hoverinfo="all",
         hovertemplate="Row %{customdata[0]:.0f}: one value, %{customdata[1]:.4g}<extra></extra>",
     )
