@@ -548,7 +548,13 @@ def beginning(name: str, model: GaussianHiddenMarkov | CategoricalHiddenMarkov, 
         return alike(model, sequences.X)
     if name != "truth" or sequences.truth is None or sequences.truth.n_components != model.n_components:
         raise ValueError(f"the start must be random, alike, or a truth of {model.n_components} states, got {name!r}")
-    return sequences.truth
+    truth = sequences.truth
+    if isinstance(model, GaussianHiddenMarkov) and model.covariance_type == "tied":
+        gaussians = GaussianMixture(model.n_components, "tied").constrain(truth.gaussians)
+        return GaussianHiddenMarkovParameters(
+            truth.initial, truth.transitions, gaussians.means, gaussians.covariances, "tied"
+        )
+    return truth
 
 
 def alike(model: GaussianHiddenMarkov | CategoricalHiddenMarkov, X: Any) -> Any:

@@ -398,6 +398,15 @@ def test_model_start_and_truth():
     assert "Day 62:" in words(app)
 
 
+def test_one_sd_for_all_states():
+    app = opened(sequence="returns", tied="1", begin="truth", position="9")
+    theta = app.session_state["session"].rested[0].history().parameters
+    assert all(one.sds[0, 0] == one.sds[1, 0] for one in theta)
+    assert not app.warning and not app.error
+    run(app.selectbox(key="sequence").set_value("diary"))
+    assert app.toggle(key="tied").disabled
+
+
 def test_an_own_sequence_is_typed():
     app = opened(sequence="own", position="3")
     before = words(app)
@@ -444,9 +453,9 @@ def test_a_collapse_is_said_and_the_page_stays():
 
 def test_prediction_and_answer():
     app = opened()
-    assert not any("outvote" in one.value for one in app.markdown)
+    assert not any("can outvote" in one.value for one in app.markdown)
     run(app.radio[0].set_value(2))
     predict = next(button for button in app.button if button.label == "Predict")
     run(predict.click())
-    said = next(one.value for one in app.markdown if "outvote" in one.value)
+    said = next(one.value for one in app.markdown if "can outvote" in one.value)
     assert said.startswith("**It falls below one half** (as you predicted)")

@@ -34,7 +34,7 @@ story.opening(
 )
 source = parts.source_of(visit)
 sequences = dataset(source)
-model = sequences.model(values["states"])
+model = sequences.model(values["states"], values["tied"])
 row = parts.row_of(visit, sequences)
 controls.end(visit)
 story.told(parts.PICTURE, model.skeleton)
@@ -77,7 +77,7 @@ def below(shown):
 st.html(cards.CSS + parts.CSS)
 with st.container(key="chain"):
     run.play_model(visit, experiment, history, captions, pictures, below, look=(row, truth), widths=(1, 1, 1, 1))
-parts.formulas(sequences)
+parts.formulas(sequences, values["tied"])
 story.references(
     "L. E. Baum, T. Petrie, G. Soules and N. Weiss (1970), *A maximization technique occurring in the statistical "
     "analysis of probabilistic functions of Markov chains*, Annals of Mathematical Statistics 41, 164-171.",

@@ -95,6 +95,12 @@ def beginnings(values: Values) -> dict[str, str]:
     return {name: title for name, title in BEGINNINGS.items() if name != "truth" or known}
 
 
+def _symbolic(values: Values) -> bool:
+    """Whether the sequence on show consists of symbols."""
+    example = EXAMPLES.get(values["sequence"])
+    return bool(example.symbols) if example else values["kind"] == "symbols"
+
+
 def _misfits(values: Values) -> dict[str, str]:
     refused = {}
     if values["begin"] not in beginnings(values):
@@ -114,6 +120,7 @@ OFFER = choices.ModelOffer(
         "kind": choices.one_of(KINDS),
         "data-seed": choices.whole(0, choices.MAX_SEED),
         "states": choices.whole(1, MAX_STATES),
+        "tied": choices.flag(),
         "begin": choices.one_of(BEGINNINGS),
         "at": choices.whole(1, MAX_STEPS),
         "truth": choices.flag(),
@@ -124,6 +131,7 @@ OFFER = choices.ModelOffer(
         "kind": "symbols",
         "data-seed": 0,
         "states": 2,
+        "tied": False,
         "begin": "random",
         "at": 1,
         "truth": False,
@@ -131,6 +139,7 @@ OFFER = choices.ModelOffer(
     setup=_set_up,
     idle=lambda values: frozenset(
         ({"data-seed", "truth"} if values["sequence"] == "own" else {"typed", "kind"})
+        | ({"tied"} if _symbolic(values) else set())
         | ({"start-seed"} if values["begin"] != "random" else set())
     ),
     misfits=_misfits,
@@ -164,6 +173,13 @@ def model_choices(visit: Session) -> None:
         MAX_STATES,
         step=1,
         help="How many states the chain has. EM does not find this number: you choose it.",
+    )
+    controls.widget(
+        "tied",
+        st.toggle,
+        "One sd for all states",
+        disabled=_symbolic(visit.values),
+        help="For measurements: the states differ by their means alone, and none can collapse onto a single point.",
     )
     offered = beginnings(visit.values)
     if visit.values["begin"] not in offered:
@@ -284,14 +300,15 @@ def question(experiment: Experiment, history: History, sequences: Sequences) -> 
     what = f"{sequences.axis.split(' (')[0].lower()}: {chains.observed(sequences, found.row)}"
     story.predict(
         f"neighbours {experiment.digest}",
-        f"At the end of the run, {step} {found.row + 1} ({plain(what)}) taken by itself gives {who} the probability "
-        f"{chance(found.alone)}. What becomes of it when all {step}s before and after are taken into account?",
+        f"At the end of the run, {step} {found.row + 1} ({plain(what)}) by itself, with how often each state occurs, "
+        f"gives {who} the probability {chance(found.alone)}. What becomes of it when all {step}s before and after are "
+        "taken into account?",
         TO_PREDICT,
         lambda: (
             2 if found.smoothed < 0.5 else 1,
             f"With the {step}s before it, it is {chance(found.filtered)}; with those after it as well, "
-            f"{chance(found.smoothed)}. The states rather stay than change, so neighbours outvote a single "
-            "observation. A mixture, which forgets the order, cannot do that.",
+            f"{chance(found.smoothed)}. What comes before and after can outvote a single observation. In a mixture, which "
+            "forgets the order, it cannot.",
         ),
     )
 
@@ -414,7 +431,7 @@ def _parameters(history: History, sequences: Sequences, position: int, truth: bo
         )
         for k, row in enumerate(rows)
     ]
-    tables += outcome.table("Expected counts of the last E-step, and what the M-step makes of them", header, made)
+    tables += outcome.table("Expected counts, and what the M-step makes of them", header, made)
     note = (
         "→ 2: the change to state 2. Starts are divided by their sum over the states, changes by their sum in the row"
     )
@@ -429,13 +446,15 @@ def _value(entry: Entry, value: float, digits: int) -> str:
 # ---- Formulas ---------------------------------------------------------------------------------------------
 
 
-def formulas(sequences: Sequences) -> None:
+def formulas(sequences: Sequences, tied: bool) -> None:
     """The model and both steps in its own symbols."""
-    shown = r"\phi_{k x_t}" if sequences.symbols else r"\mathcal{N}(x_t \mid \mu_k, \sigma_k^2)"
+    sd = r"\sigma" if tied else r"\sigma_k"
+    shown = r"\phi_{k x_t}" if sequences.symbols else rf"\mathcal{{N}}(x_t \mid \mu_k, {sd}^2)"
     with st.expander("Formulas", expanded=True), st.container(key="chain-formulas"):
         st.markdown("**Model**: a state depends on the one before it, an observation on its state alone.")
         st.latex(
-            r"\begin{aligned} p(x, z) &= \pi_{z_1} \prod_{t=2}^{T} A_{z_{t-1} z_t} \prod_{t=1}^{T} p(x_t \mid z_t) \\ "
+            r"\begin{aligned} p(x, z) &= \pi_{z_1} \textstyle\prod_{t=2}^{T} A_{z_{t-1} z_t} \\ "
+            r"&\quad \times \textstyle\prod_{t=1}^{T} p(x_t \mid z_t) \\ "
             rf"p(x_t \mid z_t = k) &= {shown} \end{{aligned}}"
         )
         left, right = st.columns(2)
@@ -455,7 +474,11 @@ def formulas(sequences: Sequences) -> None:
                 r"\phi_{km} &= \textstyle\sum_{t:\, x_t = m} \gamma_t(k) \big/ \sum_t \gamma_t(k)"
                 if sequences.symbols
                 else r"\mu_k &= \textstyle\sum_t \gamma_t(k)\, x_t \big/ \sum_t \gamma_t(k) \\"
-                r"\sigma_k^2 &= \textstyle\sum_t \gamma_t(k)\, (x_t - \mu_k)^2 \big/ \sum_t \gamma_t(k)"
+                + (
+                    r"\sigma^2 &= \textstyle\sum_t \sum_k \gamma_t(k)\, (x_t - \mu_k)^2 \big/ T"
+                    if tied
+                    else r"\sigma_k^2 &= \textstyle\sum_t \gamma_t(k)\, (x_t - \mu_k)^2 \big/ \sum_t \gamma_t(k)"
+                )
             )
             st.latex(
                 r"\begin{aligned}"
@@ -472,7 +495,7 @@ def formulas(sequences: Sequences) -> None:
         emission = (
             "$\\phi_{km}$ the probability of symbol $m$ in state $k$"
             if sequences.symbols
-            else "$\\mu_k$, $\\sigma_k$ the mean and sd of state $k$"
+            else f"$\\mu_k$, ${sd}$ the mean and sd of state $k$" + (", the same sd for all" if tied else "")
         )
         st.caption(
             f"$\\pi_k$ the probability to begin in state $k$; $A_{{jk}}$ that to go from $j$ to $k$; {emission}; "
