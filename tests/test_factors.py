@@ -312,7 +312,8 @@ def test_many_fits_are_equally_good_where_there_are_too_many_numbers():
     assert np.abs(shares[0] - shares[1]).max() > 0.02
 
 
-def test_decimals_follow_the_smallest_spread():
-    for scale, digits in ((1000.0, 0), (9.0, 2), (0.4, 3), (0.004, 5)):
-        theta = FactorAnalysisParameters(np.zeros(2), scale * np.ones((2, 1)) / 2, scale**2 * 0.75 * np.ones(2))
-        assert factors.decimals(theta) == digits
+def test_decimals_follow_each_variable_s_spread():
+    sds = np.array([1000.0, 9.0, 0.4, 0.004])
+    theta = FactorAnalysisParameters(np.zeros(4), sds[:, None] / 2, 0.75 * sds**2)
+    assert factors.decimals(theta) == [0, 2, 3, 5]
+    assert factors.decimals(FactorAnalysisParameters([0, 0], [[8], [7]], [16, 90])) == [2, 2]

@@ -39,7 +39,7 @@ story.opening(
     visit,
     "Factor analysis",
     "Several measurements go up and down together because one thing that nobody measured stands behind them. Each is "
-    "that thing, times a loading, plus noise of its own.",
+    "that thing, times a loading, plus noise of its own: $x = Wz + \\mu + \\varepsilon$.",
     plain(dataset.caption),
 )
 section = controls.widget(

@@ -41,8 +41,10 @@ CSS = """
 .st-key-factor-formulas .katex { font-size: 1.03em; }
 .st-key-factor-formulas .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px; margin: 0.3rem 0; }
 .st-key-factor-formulas h4 { padding: 0.2rem 0; font-size: 1.1rem; }
-.st-key-factor-tables .em-table th { white-space: normal; vertical-align: bottom; }
-@media (max-width: 1200px) { .st-key-factor-tables [data-testid="stColumn"] { min-width: 100%; } }
+.st-key-factor-tables .em-table thead th { white-space: normal; vertical-align: bottom; }
+.st-key-intro .katex { font-size: 1.02em; }
+@media (max-width: 1200px) {
+  :is(.st-key-factor-tables, .st-key-factor-formulas) [data-testid="stColumn"] { min-width: 100%; } }
 @media (max-width: 480px) {
   .st-key-factor-formulas .em-table :is(td, th) { padding-inline: 0.25rem; font-size: 0.85rem; }
   .st-key-section button { padding-inline: 0.35rem; }
@@ -363,12 +365,12 @@ def parameters_table(
     for j, axis in enumerate(axes):
         cells = [escape(axis)]
         for name, values in theta.columns().items():
-            text = number(float(values[j]), digits)
+            text = number(float(values[j]), digits[j])
             change = float(changed[name][j]) if changed else 0.0
-            said = signed(change, digits) if change else "0" if changed else "\N{EN DASH}"
+            said = signed(change, digits[j]) if change else "0" if changed else "\N{EN DASH}"
             text += f'<span class="em-small"><span class="em-heard">change </span>{said}</span>'
             if known is not None:
-                text += f'<span class="em-small">truth {number(float(known[name][j]), digits)}</span>'
+                text += f'<span class="em-small">truth {number(float(known[name][j]), digits[j])}</span>'
             cells.append(text)
         cells.append(f"{number(100 * float(theta.noise_shares[j]), 1)} %")
         rows.append(cells)
@@ -390,8 +392,8 @@ def covariances(history: History, position: int, axes: Sequence[str]) -> None:
     rows = [
         [escape(axis)]
         + [
-            f"{number(float(theta.covariance[i, j]), digits)}"
-            f'<span class="em-small">data {number(float(data[i, j]), digits)}</span>'
+            f"{number(float(theta.covariance[i, j]), max(digits[i], digits[j]))}"
+            f'<span class="em-small">data {number(float(data[i, j]), max(digits[i], digits[j]))}</span>'
             for j in range(len(axes))
         ]
         for i, axis in enumerate(axes)
@@ -597,8 +599,8 @@ def rotation(history: History, position: int, degrees: int, axes: Sequence[str],
     rows = [
         [
             escape(axis),
-            *(number(float(made.before.loadings[j, k]), digits) for k in columns),
-            *(number(float(made.after.loadings[j, k]), digits) for k in columns),
+            *(number(float(made.before.loadings[j, k]), digits[j]) for k in columns),
+            *(number(float(made.after.loadings[j, k]), digits[j]) for k in columns),
         ]
         for j, axis in enumerate(axes)
     ]
