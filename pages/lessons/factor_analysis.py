@@ -56,7 +56,9 @@ if section == "fit":
     story.told(parts.PICTURE, FactorAnalysis.skeleton)
 row = parts.choose_point(len(dataset.X), section == "derivation")
 if section == "rotation":
-    controls.widget("rotation", st.slider, "Turn the factors (degrees)", 0, 180, step=5, persist_state="page")
+    one = values["factors"] == 1
+    label = "Turn the factor (degrees): beyond 90 its sign changes" if one else "Turn the factors (degrees)"
+    controls.widget("rotation", st.slider, label, 0, 180, step=5, persist_state="page")
 controls.end(visit)
 
 

@@ -606,11 +606,12 @@ def rotation(history: History, position: int, degrees: int, axes: Sequence[str],
     ]
     names = [f"w{k + 1}" if not one else "w" for k in columns]
     header = ["", *names, *(f"{name}, turned" for name in names)]
+    changed = f"changes by at most {report.significant(made.change)}: rounding" if made.change else "stays as it is"
     with right:
         st.html(outcome.table(f"Loadings at iteration {position // 2}", header, rows))
         st.markdown(
             f"Log-likelihood: **{number(made.objective, 6)}** before, **{number(made.turned_objective, 6)}** after. "
-            f"The covariance of x changes by at most {report.significant(made.change)}: rounding. "
+            f"The covariance of x {changed}. "
             + (
                 "With one factor only the sign is free."
                 if one
