@@ -37,7 +37,9 @@ sequences = dataset(source)
 model = sequences.model(values["states"], values["tied"])
 row = parts.row_of(visit, sequences)
 controls.end(visit)
-story.told(parts.PICTURE, model.skeleton)
+st.html(cards.CSS + parts.CSS)
+with st.container(key="chain-story"):
+    story.told(parts.PICTURE, model.skeleton)
 
 
 # ---- The run ----------------------------------------------------------------------------------------------
@@ -74,7 +76,6 @@ def below(shown):
     parts.below(history, sequences, shown.position, row, truth)
 
 
-st.html(cards.CSS + parts.CSS)
 with st.container(key="chain"):
     run.play_model(visit, experiment, history, captions, pictures, below, look=(row, truth), widths=(1, 1, 1, 1))
 parts.formulas(sequences, values["tied"])
