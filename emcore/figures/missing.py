@@ -86,7 +86,7 @@ def holes_figure(
     hover = f"<br>{titles[0]} %{{x:.4g}}<br>{titles[1]} %{{y:.4g}}<extra></extra>"
     size = look.point_size(len(drawn.complete) + len(drawn.holes))
     still(
-        "Both values seen",
+        "Both seen",
         X[drawn.complete],
         mode="markers",
         customdata=drawn.complete + 1,
@@ -97,10 +97,10 @@ def holes_figure(
     )
     if truth and drawn.truth is not None:
         line = {"color": style.NEUTRAL, "width": 0.9 * look.line_width, "dash": "dash"}
-        still("Drawn from, 1 sd", drawn.truth[0], mode="lines", line=line, showlegend=True)
+        still("Drawn from", drawn.truth[0], mode="lines", line=line, showlegend=True)
     for outer, opacity in enumerate((0.9, 0.5)):
         moving(
-            f"Normal distribution, {outer + 1} sd",
+            "Normal, 1 and 2 sd" if not outer else "Normal, 2 sd",
             drawn.rings[:, outer],
             now,
             mode="lines",
@@ -178,10 +178,9 @@ def _holes(
             since,
             mode="lines",
             line={"color": style.faint(HOLE, 0.45), "width": 0.2 * size, "simplify": False},
-            showlegend=True,
         )
     filled = moving(
-        "Filled in",
+        "Filled in, ± 1 sd" if bars else "Filled in",
         _after_nothing(drawn.filled),
         since,
         mode="markers",
@@ -192,7 +191,7 @@ def _holes(
         hovertemplate="Row %{customdata}, filled in" + hover,
     )
     seen = still(
-        "One value seen",
+        "One seen",
         margin,
         mode="markers",
         customdata=np.column_stack([drawn.holes + 1, X[drawn.holes, 1 - drawn.missing]]),
@@ -236,7 +235,7 @@ def _chosen(drawn: HoleScene, index: int, row: int, X: Array, moving: Any, since
         line={"color": CHOSEN, "width": 0.5 * look.line_width, "dash": "dot"},
     )
     moving(
-        f"Row {row + 1}: density of the hole",
+        f"Density, row {row + 1}",
         _after_nothing(bell),
         since,
         mode="lines",

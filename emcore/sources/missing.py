@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 MECHANISMS: Final = MappingProxyType(
     {
         "completely": "Completely at random",
-        "observed": "Depends on the other value, which was seen",
-        "itself": "Depends on the lost value itself",
+        "observed": "At random: by the value seen",
+        "itself": "Not at random: by the lost value",
     }
 )
 LOSSES: Final = MappingProxyType({"y": "Of the second test alone", "either": "Of either test"})

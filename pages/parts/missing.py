@@ -33,13 +33,22 @@ from pages.parts.text import plain
 TITLES = {**EXAMPLES, "own": "My own table"}
 PEOPLE = (30, 100, 200, 1_000)
 MOST_ROWS = csv_table.MAX_ROWS
+FARTHEST = 1e30  # squares and pictures have room for it
 LISTED = 50  # cells that are not numbers
+VERDICTS = {
+    "completely": "Values are lost completely at random: dropping rows is right on average, but wastes what they hold. "
+    "Filling in without keeping the variance is wrong in any case.",
+    "observed": "The loss depends on what was seen: dropping rows is biased, EM is not.",
+    "itself": "The loss depends on the lost values themselves: every method is biased, EM too, and nothing in the data "
+    "shows it.",
+}
 KNOWN_MEAN = {"twelve-points": (0.0, 0.0)}
 
 
 def _set_up(values: Values) -> Values:
     twelve = values["holes"] == "twelve-points"
     return {
+        "start-seed": 5 if twelve else 0,  # ends at 1/2; the next one at -1/2
         "begin": "random" if twelve else "independent",
         "max-iter": 300 if twelve else 100,
         "tol": 1e-10 if twelve else 1e-7,
@@ -130,8 +139,9 @@ def data_choices(visit: Session) -> Source:
         "Why they get lost",
         list(MECHANISMS),
         format_func=MECHANISMS.__getitem__,
-        help="The first two are missing at random: EM is right. In the third, low values get lost because they are "
-        "low. No method can see that in the data, and EM is wrong too.",
+        help="Completely at random: whoever it is. At random: low values of the test whose score is seen make a loss "
+        "more likely; EM is right in both. Not at random: low values get lost because they are low. Nothing in the "
+        "data shows that, and EM is wrong too.",
         **stays,
     )
     return TwoTests(
@@ -176,6 +186,9 @@ def _read(visit: Session, file_id: str, name: str, content: bytes) -> OwnTable:
     if len(names) != 2:
         raise ValueError("Choose two columns of numbers.")
     selection = csv_table.select(table, names, keep_holes=True)
+    spread = np.nanmax(selection.X, axis=0) - np.nanmin(selection.X, axis=0)
+    if np.nanmax(np.abs(selection.X)) > FARTHEST or ((spread > 0) & (spread < 1 / FARTHEST)).any():
+        raise ValueError("These numbers are too large or too close together for a picture: use another unit.")
     _say_the_holes(selection)
     return OwnTable.of(name[:120], tuple(names), selection.X)
 
@@ -197,11 +210,12 @@ def begin_choice() -> None:
     controls.widget(
         "begin",
         st.selectbox,
-        "Begin",
+        "EM begins",
         list(BEGINNINGS),
         format_func=BEGINNINGS.__getitem__,
         help="The first two take mean and variance of what was seen of each column. Random correlation: another one "
-        "with each start seed. Rows without holes: their mean and covariance.",
+        "with each start seed. Rows without holes: their mean and covariance; if one column alone has holes, the first "
+        "M-step then is the answer.",
     )
 
 
@@ -272,7 +286,24 @@ def question(experiment: Experiment, data: HoledData) -> None:
     y = axes[column]
     if not len(missing.rows_with_a_hole(data.X)):
         return
-    if isinstance(experiment.model, ForgetfulNormal):
+    forgetful = isinstance(experiment.model, ForgetfulNormal)
+    if forgetful and isinstance(source, Twelve):
+
+        def tightens() -> tuple[int, str]:
+            now, than = (abs(float(p.correlations[0, 1])) for p in (history.parameters[-1], _fit(experiment, data)))
+            return _sign(now - than), (
+                f"It ends at a size of {_n(now)}; EM ends at {_n(than)}. All that is filled in lies on a line, so the "
+                "table looks more regular than it is."
+            )
+
+        story.predict(
+            "twelve points, forgetful",
+            "Every hole is filled with what is expected there, and from then on counts as if it had been seen. What "
+            "becomes of the correlation?",
+            ("Too weak", "Right", "Too strong"),
+            tightens,
+        )
+    elif forgetful:
 
         def shrinks() -> tuple[int, str]:
             right = _fit(experiment, data)
@@ -301,7 +332,7 @@ def question(experiment: Experiment, data: HoledData) -> None:
                 1,
                 "There are two maxima, with correlations −1/2 and 1/2 and variances 8/3: the eight rows with one "
                 "value lie far out, and a correlation of either sign explains that better than none. This run is at "
-                f"{number(float(history.parameters[-1].correlations[0, 1]), 4)}. Begin without correlation, and EM "
+                f"{number(_correlation(history), 4)}. Begin without correlation, and EM "
                 "stays on the saddle between them, at variances 5/2.",
             ),
         )
@@ -372,8 +403,8 @@ def _population(source: Any) -> str:
         correlation = float(limit.correlations[0, 1])
         return f"{text}, and the correlation {number(correlation, 2)} instead of {number(source.correlation, 2)}."
     return (
-        f"{text}: 1 − {number(source.share, 2)} · (1 − {number(source.correlation, 2)}²), for of the share "
-        f"{number(source.share, 2)} of the values only the part that the first test explains is left."
+        f"{text}: 1 − {number(source.share, 2)} · (1 − {number(source.correlation, 2)}²), for of the missing "
+        f"{100 * source.share:.0f} % only what the first test explains is left."
     )
 
 
@@ -425,7 +456,9 @@ def compare(experiment: Experiment, data: HoledData) -> None:
     remark = "Divisor of all variances: the number of rows."
     if isinstance(experiment.source, Twelve):
         remark += " The mean is known to be (0, 0)."
-    st.html(f'<div class="em-below"><div>{table}<p><span class="em-small">{remark}</span></p></div></div>')
+    if isinstance(experiment.source, TwoTests):
+        remark = f"{VERDICTS[experiment.source.mechanism]} {remark}"
+    st.html(f'<div class="em-below"><div>{table}<p>{remark}</p></div></div>')
 
 
 def _rounded(value: float, scale: float) -> str:
@@ -508,9 +541,20 @@ def _remarks(experiment: Experiment, history: History, data: HoledData) -> str:
         )
     if not np.isnan(data.X).any():
         parts.append("<p>There is no hole: the first M-step is the answer.</p>")
-    if isinstance(experiment.model, ForgetfulNormal):
+    forgetful = isinstance(experiment.model, ForgetfulNormal)
+    if isinstance(experiment.source, Twelve) and not forgetful and abs(_correlation(history)) < 1e-6:
+        parts.append(
+            "<p>This is the saddle: without correlation at the start no step can tell which sign to take, so EM stays "
+            "at correlation 0, with variances 5/2. With any other start it goes to one of the maxima.</p>"
+        )
+    if forgetful:
         parts.append(_broken(experiment, history, data))
     return "".join(parts)
+
+
+def _correlation(history: History) -> float:
+    """At the end of a run."""
+    return float(history.parameters[-1].correlations[0, 1])
 
 
 def _broken(experiment: Experiment, history: History, data: HoledData) -> str:
@@ -518,6 +562,7 @@ def _broken(experiment: Experiment, history: History, data: HoledData) -> str:
     best = _finished(experiment, False)
     column = int(np.isnan(data.X).sum(axis=0).argmax())
     now, right = (float(run.parameters[-1].covariance[column, column]) for run in (history, best))
+    correlations = [_correlation(run) for run in (history, best)]
     gap = float(best.objective[-1] - history.objective[-1])
     fall = missing.first_fall(history)
     fell = (
@@ -530,7 +575,8 @@ def _broken(experiment: Experiment, history: History, data: HoledData) -> str:
         f'<div class="em-warning"><p><strong>The variance of the holes is forgotten.</strong> The M-step no longer '
         f"maximises Q, so the promise of EM is off. {fell}{below_best}</p><p>Variance of {escape(data.axes[column])}: "
         f"{_rounded(now, right)} at the end of this run, {_rounded(right, right)} by EM."
-        f"{escape(_population(experiment.source))}</p></div>"
+        f"{escape(_population(experiment.source))}</p><p>Correlation: {number(correlations[0], 2)} at the end of this "
+        f"run, {number(correlations[1], 2)} by EM.</p></div>"
     )
 
 
@@ -539,16 +585,19 @@ def _hole_formulas(history: History, position: int, row: int, data: HoledData) -
     one = missing.hole(history, position, row, data.whole)
     axes = [plain(style.short(axis, 24)) for axis in data.axes]
     seen, lost = axes[one.seen], axes[one.missing]
-    x, y = ("x", "y") if one.seen == 0 else ("y", "x")
+    x, y = "xy"[one.seen], "xy"[one.missing]
     early = ", which comes next" if position == 0 else ""
-    st.markdown(f"**E-step {one.iteration}{early}, row {row + 1}**: {seen} is {shown(one.value)}, {lost} is missing.")
+    st.markdown(
+        f"**E-step {one.iteration}{early}, row {row + 1}**: {seen} (${x}$) is {shown(one.value)}, {lost} (${y}$) is "
+        "missing."
+    )
     st.latex(
         r"\begin{aligned}"
-        rf"\mathbb{{E}}[{y} \mid {x}] &= \mu_{y} + \frac{{\sigma_{{xy}}}}{{\sigma_{x}^2}}\,({x} - \mu_{x}) \\"
-        rf"&= {tex(one.mean_missing)} + \frac{{{tex(one.covariance)}}}{{{tex(one.variance_seen)}}}"
-        rf"\,({tex(one.value)} {_minus(one.mean_seen)}) \\ &= {tex(one.expected)} \\[6pt]"
-        rf"\operatorname{{Var}}[{y} \mid {x}] &= \sigma_{y}^2 - \frac{{\sigma_{{xy}}^2}}{{\sigma_{x}^2}}"
-        rf" = {tex(one.variance_missing)} - \frac{{{tex(abs(one.covariance))}^2}}{{{tex(one.variance_seen)}}}"
+        rf"&\mathbb{{E}}[{y} \mid {x}] = \mu_{y} + \frac{{\sigma_{{xy}}}}{{\sigma_{x}^2}}\,({x} - \mu_{x}) \\"
+        rf"&\quad = {tex(one.mean_missing)} + \frac{{{tex(one.covariance)}}}{{{tex(one.variance_seen)}}}"
+        rf"\,({tex(one.value)} {_minus(one.mean_seen)}) \\ &\quad = {tex(one.expected)} \\[6pt]"
+        rf"&\operatorname{{Var}}[{y} \mid {x}] = \sigma_{y}^2 - \frac{{\sigma_{{xy}}^2}}{{\sigma_{x}^2}} \\"
+        rf"&\quad = {tex(one.variance_missing)} - \frac{{{tex(abs(one.covariance))}^2}}{{{tex(one.variance_seen)}}}"
         rf" = {tex(one.variance)}"
         r"\end{aligned}"
     )
@@ -578,12 +627,12 @@ def _sum_formulas(history: History, position: int, data: HoledData, row: int | N
     number_second = tex(kept_part)
     if forgetful:
         second, number_second = rf"\cancel{{{second}}}", rf"\cancel{{{number_second}}}"
-    mean = rf"\mu_{y} &= \frac1N \sum_n \mathbb{{E}}[{y}_n] = {tex(float(made.mean[column]))} \\[4pt]"
+    mean = rf"&\mu_{y} = \frac1N \sum_n \mathbb{{E}}[{y}_n] = {tex(float(made.mean[column]))} \\[4pt]"
     if known is not None:
-        mean = rf"\mu_{y} &= {tex(known[column])} \text{{ (known)}} \\[4pt]"
+        mean = rf"&\mu_{y} = {tex(known[column])} \text{{ (known)}} \\[4pt]"
     st.latex(
-        r"\begin{aligned}" + mean + rf"\sigma_{y}^2 &= \frac1N \sum_n \left(\mathbb{{E}}[{y}_n] - \mu_{y}\right)^2"
-        rf" + {second} \\ &= {tex(filled + offset)} + {number_second} = {tex(total)}" + r"\end{aligned}"
+        r"\begin{aligned}" + mean + rf"&\sigma_{y}^2 = \frac1N \sum_n \left(\mathbb{{E}}[{y}_n] - \mu_{y}\right)^2 \\"
+        rf"&\qquad + {second} \\ &\quad = {tex(filled + offset)} + {number_second} = {tex(total)}" + r"\end{aligned}"
     )
     if made.after is None:
         st.markdown("This M-step has no result: how the run ended is said above.")
@@ -600,12 +649,10 @@ def _sum_formulas(history: History, position: int, data: HoledData, row: int | N
 
 
 def _download(history: History, position: int, data: HoledData) -> None:
-    """The filled table as CSV, with the sd of each value."""
-    posterior = history.posterior(missing.iteration_of(position))
-    names = (*data.axes, *(f"sd of {axis}" for axis in data.axes))
+    """The filled table as a file."""
     st.download_button(
         f"Filled table of E-step {missing.iteration_of(position)}, CSV",
-        partial(_filled_csv, posterior.filled, posterior.sds, names),
+        partial(filled_csv, history, position, data.axes),
         "em-lab-filled.csv",
         "text/csv",
         on_click="ignore",
@@ -617,8 +664,10 @@ def _download(history: History, position: int, data: HoledData) -> None:
     )
 
 
-def _filled_csv(filled: NDArray[np.float64], sds: NDArray[np.float64], names: Sequence[str]) -> str:
-    return data_csv(np.hstack([filled, sds]), names)
+def filled_csv(history: History, position: int, axes: Sequence[str]) -> str:
+    """The table with its holes filled by the E-step on show at `position`, and the sd of each value."""
+    posterior = history.posterior(missing.iteration_of(position))
+    return data_csv(np.hstack([posterior.filled, posterior.sds]), (*axes, *(f"sd of {axis}" for axis in axes)))
 
 
 def formulas() -> None:
