@@ -77,6 +77,13 @@ def test_on_one_axis_a_border_is_a_place():
     np.testing.assert_allclose(np.sort(places(found.sure[0])[:, 0]), 1 + np.array([-1, 1]) * np.log(9) / 4, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("error")
+def test_components_on_top_of_each_other_have_no_border():
+    together = EqualSpheres.at([[0.0, 0.0], [1e-4, 0.0], [0.0, 1e-5]], 1.0)
+    found = regions([together, EqualSpheres.at([[0.0, 0.0], [1.0, 0.0], [0.0, 9.0]], 1.0)], 1.0, BOX, BOX)
+    assert np.isnan(found.borders[0]).all() and np.isfinite(found.borders[1]).any()
+
+
 def test_one_component_has_no_border():
     found = regions([EqualSpheres.at([[0.0, 0.0]], 1.0)], 1.0, BOX, BOX)
     assert np.isnan(found.borders).all() and np.isnan(found.sure).all()
@@ -90,8 +97,8 @@ def test_the_two_pictures_are_one_at_temperature_0_with_means_alone(preset: str)
     experiment = experiment_of(preset)
     k_means = clusters.k_means_run(experiment)
     hard = clusters.tempered_run(experiment, 0.0, means_alone=True)
-    said = clusters.proof(k_means, hard)
-    assert "every point is assigned alike" in said
+    same, said = clusters.proof(k_means, hard)
+    assert same and "every point is assigned alike" in said
     pictures = [
         regions_figure(history, title="k-means", temperatures=0.0).at(2 * k_means.n_iterations + 1)
         for history in (clusters.as_mixture(k_means), hard)
@@ -167,10 +174,18 @@ def test_recovered_matches_components_and_groups_and_leaves_out_strays():
     assert clusters.recovered(history, 0, np.full(len(labels), -1)) is None
 
 
+@pytest.mark.parametrize("source", [PresetData("four-groups", 3), PresetData("tolerance-trap")], ids=["2d", "1d"])
+def test_where_means_coincide_rounding_decides_and_is_named(source: PresetData):
+    experiment = Experiment(source, GaussianMixture(10), "grand-mean")
+    hard = clusters.tempered_run(experiment, 0.0, means_alone=True)
+    same, said = clusters.proof(clusters.k_means_run(experiment), hard)
+    assert "equally near to two means" in said if same else "is decided by rounding" in said
+
+
 def test_a_different_mixture_is_not_proved_equal():
     experiment = experiment_of("mouse")
-    said = clusters.proof(clusters.k_means_run(experiment), clusters.tempered_run(experiment, 1.0))
-    assert "assigned differently" in said
+    same, said = clusters.proof(clusters.k_means_run(experiment), clusters.tempered_run(experiment, 1.0))
+    assert not same and "assigned differently" in said and "rounding" not in said
 
 
 def test_components_that_end_on_top_of_each_other_are_said_to():

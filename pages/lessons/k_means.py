@@ -117,7 +117,8 @@ def beside() -> None:
         mixture = clusters.tempered_run(experiment, temperature, means_alone=alone)
     st.markdown(f"{clusters.what_it_is(temperature, alone)} {clusters.merged(mixture)}")
     if alone and not temperature:
-        st.success(clusters.proof(k_means, mixture), icon=":material/equal:")
+        same, said = clusters.proof(k_means, mixture)
+        (st.success if same else st.info)(said, icon=":material/equal:" if same else None)
     side_by_side(k_means, mixture, temperature, alone, circles)
     compared.say_collapse(mixture, "The mixture")
     predict()
