@@ -415,6 +415,28 @@ def test_ghosts_can_be_added_weighed_and_put_back():
     assert "15 collapse by maximum likelihood, none with the floor and none with the prior" in words(app)
 
 
+def test_many_runs_on_large_data_wait_until_they_are_asked_for(monkeypatch):
+    monkeypatch.setattr("pages.parts.shrinking.QUICK", 100)
+    app = lesson(section="ghosts", predict="0")
+    assert "random starts" not in words(app)
+    assert "of 20 random starts 15 collapse" in words(press(app, "Work it out"))
+
+
+def test_data_that_allow_no_prior_keep_the_rest_of_the_page():
+    groups = {"data": "groups", "groups": "40,0,0,1,1,0", "components": "2", "predict": "0"}
+    app = lesson(**groups)
+    flat = OwnData.of("flat", ("x", "y"), [[0.0, 1.0], [1.0, 1.0], [5.0, 1.0]])
+    visit = app.session_state["session"]
+    visit.own, visit.values["data"] = flat, "file"
+    for section, refused in (("collapse", 0), ("remedies", 1), ("ghosts", 1)):
+        app.session_state["data"], app.session_state["section"] = "file", section
+        app = apptest.run(app)
+        assert [warning.value.startswith("There is no such prior") for warning in app.warning] == [True] * refused
+        assert (
+            app.title[0].value == "Collapse and priors" and "Component 1 begins with its mean" in app.caption[0].value
+        )
+
+
 def test_a_link_that_does_not_fit_is_put_right():
     app = lesson(section="ghosts", predict="0", row="9999", component="9", ghosts="1", pull="0", width="33", floor="x")
     refused = app.warning[0].value

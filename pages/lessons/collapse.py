@@ -115,18 +115,14 @@ def collapsing() -> None:
     st.subheader("Where is the maximum?", anchor=False)
     row = shrinking.row_of(visit, experiment)
     st.markdown(collapse.without_limit(dataset.X, row, values["shape"]))
-    prior = shrinking.prior_of(visit, experiment)
-    if prior is not None:
-        drawn = shrinking.slice_of(start, component, values["floor"] / 100, prior)
-        st.plotly_chart(
-            slice_figure(drawn, remedies=False, look=look),
-            key="slice",
-            config=shrinking.PLOTLY,
-            alt=f"The log-likelihood of the start against the sd of component {component + 1}, all else held",
-        )
-        st.caption(
-            f"The start with another sd of component {component + 1}, all else held. {collapse.overtaking(drawn)}"
-        )
+    drawn = shrinking.slice_of(start, component)
+    st.plotly_chart(
+        slice_figure(drawn, remedies=False, look=look),
+        key="slice",
+        config=shrinking.PLOTLY,
+        alt=f"The log-likelihood of the start against the sd of component {component + 1}, all else held",
+    )
+    st.caption(f"The start with another sd of component {component + 1}, all else held. {collapse.overtaking(drawn)}")
 
 
 # ---- Remedies ---------------------------------------------------------------------------------------------
@@ -247,6 +243,8 @@ def ghost_points() -> None:
         alt="Log-likelihood, log-likelihood + log prior and the floor against the sd of the component, all else held",
     )
     st.subheader("What the prior buys and what it costs", anchor=False)
+    if not shrinking.may_count(experiment):
+        return
     with st.spinner("Running EM from random starts", show_time=True):
         st.markdown(collapse.buys(shrinking.collapses_of(experiment, floor, prior)))
         found = shrinking.remedies_of(experiment, start, floor, prior)

@@ -21,6 +21,7 @@ from pages.parts.controls import Session
 from pages.parts.text import plain
 
 PLOTLY = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "toImage"]}
+QUICK = 60_000  # numbers in the data x components: beyond, many runs wait until they are asked for
 PICTURE_HEIGHT, CURVE_HEIGHT = 270, 250
 CSS = """
 <style>
@@ -326,7 +327,7 @@ def remedies_of(experiment: Experiment, start: Experiment, floor: float, prior: 
     return found
 
 
-def slice_of(start: Experiment, component: int, floor: float, prior: GaussianPrior) -> Slice:
+def slice_of(start: Experiment, component: int, floor: float = 0.0, prior: GaussianPrior | None = None) -> Slice:
     """The objective against the sd (kept for all visitors)."""
     found: Slice = kept(
         ("shrink", start, component, floor, prior), lambda: collapse.shrink(start, component, floor, prior)
@@ -359,6 +360,20 @@ def mapped(start: Experiment, prior: GaussianPrior) -> Experiment:
     """The same start, with the prior."""
     model: Any = start.model
     return replace(start, model=replace(model, prior=prior))
+
+
+def may_count(experiment: Experiment) -> bool:
+    """Whether what takes many runs may begin: at once, or for large data when it is asked for."""
+    X, model = experiment.dataset().X, experiment.model
+    asked: set[str] = st.session_state.setdefault("counted", set())
+    if X.size * model.n_components <= QUICK or experiment.digest in asked:
+        return True
+    return st.button(
+        "Work it out",
+        on_click=asked.add,
+        args=(experiment.digest,),
+        help=f"Some 60 runs on {len(X):,} points: this may take a few seconds.",
+    )
 
 
 # ---- Tables ------------------------------------------------------------------------------------------------
