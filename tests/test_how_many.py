@@ -137,7 +137,7 @@ def test_a_stop_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch):
     app.session_state["selection"].done[ordered[1]] = None
     app.session_state["selection"].done[ordered[2]] = None
     run(app.segmented_control(key="tries").set_value(10))
-    assert f"Stopped: 2 of {len(jobs)} pieces" in words(app)
+    assert f"Stopped: 2 of {len(jobs)} parts" in words(app)
     assert "<td>5</td>" in words(app) and "<td>2</td>" in words(app)
     press(app, "Go on")
     assert "Stopped" not in words(app) and words(app).count("<td>10</td>") == 2

@@ -279,6 +279,8 @@ def test_uncertainty_is_what_the_most_likely_component_leaves():
     for t, row in zip(iterations.tolist(), doubts, strict=True):
         shares = [said.responsibilities for said in selection.predict(history.X, history.parameters[t], places)]
         np.testing.assert_allclose(row, 1 - np.max(shares, axis=1), atol=1e-12)
+    covered = selection.map_places(history)
+    assert (covered.min(axis=0) < history.X.min(axis=0)).all() and (covered.max(axis=0) > history.X.max(axis=0)).all()
     short = replace(FAITHFUL, max_iter=1).history()
     assert selection.uncertainty(short, places)[0].tolist() == [0, 1]
 
@@ -357,7 +359,8 @@ def test_new_points_are_marked_and_the_map_follows_the_run(preset):
     history = Experiment(PresetData(preset), GaussianMixture(2), max_iter=40).history()
     d = history.X.shape[1]
     new = np.array([[3.0, 70.0], [7.0, 150.0]])[:, -d:]
-    places = np.linspace(history.X.min(axis=0), history.X.max(axis=0), 15)
+    places = selection.map_places(history)
+    assert places.shape[1] == d
     iterations, doubts = selection.uncertainty(history, places)
     figure = prediction_figure(history, new, places=places, uncertainty=(iterations, doubts))
     assert figure.spots and not figure.drags

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from emcore import selection, worked
+from emcore import selection
 from emcore.em import History
 from emcore.figures.objective import objective_figure
 from emcore.figures.selection import (
@@ -222,6 +222,7 @@ def in_the_player(found, one) -> None:
             "covariance and the start at the left are those of the run here."
         )
     history, captions = run.history_of(experiment)
+    parts.open_at_the_end(visit, experiment, history)
     run.play(visit, experiment, history, captions)
 
 
@@ -342,8 +343,7 @@ def predictions(history: History, captions: Captions, doubt: bool) -> None:
             if len(dataset.axes) == 2:
                 options["contours"] = values["contours"]
             if doubt:
-                on_line = len(dataset.axes) == 1
-                places = worked.axis_grid(history)[:, None] if on_line else worked.plane_grid(history)
+                places = selection.map_places(history)
                 options |= {"places": places, "uncertainty": selection.uncertainty(history, places)}
             return (
                 prediction_figure(history, new, **options),

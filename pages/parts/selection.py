@@ -112,7 +112,7 @@ CSS = """
   padding: 0.2rem 3px 0.2rem 0; }
 .st-key-criteria-formulas .katex-display > .katex { text-align: left; }
 .em-low { font-weight: 700; }
-@media (max-width: 900px) { .st-key-criteria-charts [data-testid="stColumn"] { min-width: 100%; } }
+@media (max-width: 1250px) { .st-key-criteria-charts [data-testid="stColumn"] { min-width: 100%; } }
 @media (max-width: 480px) { .st-key-view button { padding-inline: 0.35rem; } }
 </style>
 """
@@ -205,7 +205,7 @@ def sweep(experiment: Experiment, shapes: Sequence[str], most: int, tries: int) 
                 jobs[key] = partial(selection.fits, *key[1:])
                 parts[key] = (shape, k)
     order = sorted(jobs, key=lambda key: key[2])  # type: ignore[index]  # a stop leaves something for every K
-    found = carry_out("sweep", {key: jobs[key] for key in order}, "{} of {} pieces of the sweep done")
+    found = carry_out("sweep", {key: jobs[key] for key in order}, "{} of {} parts of the sweep are done")
     sweeps: dict[str, Sweep] = {shape: {} for shape in shapes}
     for shape in shapes:
         for k in range(1, most + 1):
@@ -395,7 +395,7 @@ def held_out(
         if k not in short
         for fold in range(n_folds)
     }
-    found = carry_out("held out", jobs, "{} of {} folds fitted")
+    found = carry_out("held out", jobs, "{} of {} folds are fitted")
     sums: dict[int, HeldOut] = {}
     for k in candidates:
         parts = [value for key, value in found.items() if key[1] == k]  # type: ignore[index]
@@ -412,7 +412,7 @@ def ratios(experiment: Experiment, tries: int, n_replicates: int) -> list[float]
         ("replicate", experiment, tries, index): partial(selection.replicate, experiment, tries, index)
         for index in range(n_replicates)
     }
-    return list(carry_out("test", jobs, "{} of {} data sets fitted").values())
+    return list(carry_out("test", jobs, "{} of {} data sets are fitted").values())
 
 
 # ---- New points -------------------------------------------------------------------------------------------
