@@ -106,9 +106,10 @@ def test_what_alpha_means_is_said_with_the_numbers_of_the_page():
     assert "each of the 4 components has $\\alpha_0$ = 0.1 pseudo-points: 0.4 in all, beside 300 real ones" in words(
         app
     )
-    assert "That is less than 2.5" in words(app)
+    assert "is below 3:" in words(app)
     said = parts.about_alpha("1", 6, 1, 272)
-    assert "1 pseudo-point: 6 in all, beside 272" in said and "That is not less than 1," in said
+    assert "is not below 1.5:" in parts.about_alpha("3", 6, 1, 272)
+    assert "1 pseudo-point: 6 in all, beside 272" in said and "is below 1.5:" in said
 
 
 def test_every_alpha_from_this_start():
