@@ -19,7 +19,7 @@ from emcore.figures.selection import Curve
 from emcore.selection import CRITERIA, HELD_OUT, Fits, HeldOut
 from emcore.starts import STARTS
 from emcore.worked import SHEET_ROWS
-from pages.parts import outcome
+from pages.parts import controls, outcome
 from pages.parts import settings as choices
 from pages.parts.cards import tex
 from pages.parts.controls import Session, put
@@ -138,15 +138,17 @@ def keep_guess(visit: Session) -> None:
     values, memory = visit.values, bench()
     data = (visit.opened, *(values[name] for name in ("data", "preset", "groups", "file")))
     if memory.guessed is not None and memory.guessed[1:] != data[1:] and memory.guessed[0] == data[0]:
-        put(guess=0, components=1)
+        guess(0)
+        put(truth=False)
     memory.guessed = data
     if values["new"] and len(values["new"][0]) != choices.n_features(values, visit.own):
         put(new=())
 
 
 def guess(number: int) -> None:
-    """Take a guess: the run in the player is the first with so many components."""
-    put(guess=number, **({"components": number} if number else {}))
+    """Take a guess, and put a run with so many components into the player; 0 asks again."""
+    by_hand = controls.session().values["start"] == "by-hand"  # with a number of components of its own
+    put(guess=number, components=max(number, 1), **({"start": "random-points"} if by_hand else {}))
 
 
 def carry_out(name: str, jobs: Mapping[Hashable, Callable[[], T]], done_of: str) -> dict[Hashable, T]:
