@@ -58,9 +58,11 @@ def about_alpha(alpha: str, n_components: int, n_features: int, n_samples: int) 
     in_all = report.significant(n_components * float(alpha))
     least = report.significant(surplus.threshold(n_features))
     many = (
-        f"$\\alpha_0$ is below {least}: with many points the bound is highest where components that are not needed have none."
+        f"$\\alpha_0$ is below {least}: with many points the bound is highest where components that are not needed "
+        "have none."
         if float(alpha) < surplus.threshold(n_features)
-        else f"$\\alpha_0$ is not below {least}: even with many points the bound is highest where all components have some."
+        else f"$\\alpha_0$ is not below {least}: even with many points the bound is highest where all components have "
+        "some."
     )
     return (
         f"Before any data each of the {n_components} components has $\\alpha_0$ = {alpha} "
