@@ -122,6 +122,34 @@ def narrowest(history: History, component: int) -> Array:
     return np.asarray(np.sqrt(np.maximum(np.linalg.eigvalsh(covariances)[:, 0], 0.0)))
 
 
+class Fate(NamedTuple):
+    """What becomes of a planted mean that begins with this width.
+
+    Attributes
+    ----------
+    percent : int
+        The width, one of WIDTHS.
+    collapsed_at : int or None
+        The M-step that has no result; None if the run does not collapse.
+    sd : float
+        The last sd of the component in its narrowest direction, in the data's units.
+    """
+
+    percent: int
+    collapsed_at: int | None
+    sd: float
+
+
+def fates(experiment: Experiment, component: int, row: int) -> tuple[Fate, ...]:
+    """The same start with each of WIDTHS: how narrow a component must begin to be caught."""
+    found = []
+    for percent in WIDTHS:
+        history = planted(experiment, component, row, percent / 100).history()
+        at = history.n_iterations + 1 if history.stopped == "degenerate" else None
+        found.append(Fate(percent, at, float(narrowest(history, component)[-1])))
+    return tuple(found)
+
+
 # ---- The remedies ------------------------------------------------------------------------------------------
 
 

@@ -86,6 +86,23 @@ def test_the_narrowest_sd_is_the_root_of_the_smallest_eigenvalue():
         assert collapse.narrowest(history, 0)[t] == pytest.approx(np.sqrt(smallest), rel=1e-12)
 
 
+def test_the_fate_of_each_width_is_that_of_its_run():
+    row = collapse.magnet(DUPLICATES.dataset().X)
+    found = collapse.fates(DUPLICATES, 0, row)
+    assert [fate.percent for fate in found] == list(collapse.WIDTHS)
+    assert found[0].collapsed_at == 1 < found[-1].collapsed_at
+    start = DUPLICATES.history().parameters[0]
+    for fate in found[3:6]:
+        means, covariances = np.array(start.means), np.array(start.covariances)
+        means[0], covariances[0] = (2.5, 2.5), np.diag((fate.percent / 100 * DUPLICATES.dataset().X.std(axis=0)) ** 2)
+        alone = run(DUPLICATES.model, DUPLICATES.dataset().X, replace(start, means=means, covariances=covariances))
+        assert (alone.stopped, alone.n_iterations + 1) == ("degenerate", fate.collapsed_at)
+        assert fate.sd == pytest.approx(np.sqrt(np.linalg.eigvalsh(alone.parameters[-1].covariances[0])[0]), rel=1e-9)
+    X = WAITING.dataset().X
+    waiting = [fate.collapsed_at for fate in collapse.fates(WAITING, 0, collapse.magnet(X))]
+    assert waiting[0] and waiting[-1] is None
+
+
 # ---- The remedies ------------------------------------------------------------------------------------------
 
 

@@ -112,8 +112,11 @@ def collapsing() -> None:
         )
 
     walk()
-    st.subheader("Where is the maximum?", anchor=False)
     row = shrinking.row_of(visit, experiment)
+    with st.expander("The same start with other widths", key="other widths", on_change="rerun") as opened:
+        if opened.open:
+            st.html(f'<div class="em-below"><div>{shrinking.fates_table(experiment, component, row)}</div></div>')
+    st.subheader("Where is the maximum?", anchor=False)
     st.markdown(collapse.without_limit(dataset.X, row, values["shape"]))
     drawn = shrinking.slice_of(start, component)
     st.plotly_chart(

@@ -238,6 +238,7 @@ def choose_floor() -> None:
         200.0,
         step=1.0,
         width=260,
+        persist_state="page",
         help="Of the data's sd along the axis where it is smallest. No sd of any component in any direction may be "
         "smaller. Each M-step takes the best covariance that the floor allows.",
     )
@@ -255,10 +256,18 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             collapse.fewest(d, k, shape),
             1000.0,
             step=1.0,
+            persist_state="page",
             help="For each component, around its own mean. Fewer would be no prior whose density can be normalised.",
         )
         controls.widget(
-            "spread", st.number_input, "Their sd, % of the data's", 0.1, 500.0, step=5.0, help="Along each axis."
+            "spread",
+            st.number_input,
+            "Their sd, % of the data's",
+            0.1,
+            500.0,
+            step=5.0,
+            help="Along each axis.",
+            persist_state="page",
         )
         controls.widget(
             "pull",
@@ -268,6 +277,7 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             1000.0,
             step=1.0,
             format="%.4g",
+            persist_state="page",
             help="For each component.",
         )
         names = ["pull-x", "pull-y"][:d]
@@ -280,6 +290,7 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
                 1e9,
                 step=None,
                 format="%.6g",
+                persist_state="page",
                 placeholder=f"{middle:.4g}",
                 help="Empty: the mean of the data.",
             )
@@ -290,6 +301,7 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             0.0,
             1000.0,
             step=1.0,
+            persist_state="page",
             help="For each component: they count for the weights alone, and pull them together.",
         )
         st.button(
@@ -385,6 +397,20 @@ def standing_table(found: Remedies, component: int, position: int) -> str:
     header = ["Remedy", "Objective", "Value (nats)", "Narrowest sd", "State"]
     caption = f"At iteration {position // 2}: the objectives, and the sd of component {component + 1}"
     return f'<div class="em-below em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
+
+
+def fates_table(experiment: Experiment, component: int, row: int) -> str:
+    """What becomes of the same start with other widths."""
+    found = kept(("fates", experiment, component, row), lambda: collapse.fates(experiment, component, row))
+    rows = [
+        (
+            f"{fate.percent} %",
+            "does not collapse" if fate.collapsed_at is None else f"collapses in M-step {fate.collapsed_at}",
+            report.significant(fate.sd),
+        )
+        for fate in found
+    ]
+    return outcome.table("The same start with other widths", ["sd, of the data's", "Outcome", "Last sd"], rows)
 
 
 def arithmetic_table(history: History, component: int, position: int) -> str:
