@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,8 @@ from emcore.models import EqualSpheres, GaussianMixture, GaussianMixtureParamete
 from emcore.regions import regions
 from pages.parts import settings as choices
 from tests import textbook
+from tests.apptest import lesson, link, press, run, words
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/k_means.py"
 BOX = (-6.0, 6.0)
 
 
@@ -309,32 +307,7 @@ def test_without_outlines_only_these_vanish():
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return run(next(button for button in app.button if button.label == label).click())
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    said = [*app.markdown, *app.caption, *app.success, *app.warning]
-    return html + "\n".join(element.value for element in said)
+    return lesson("k_means.py", **query)
 
 
 def test_it_opens_with_em_beside_k_means_and_needs_no_link():
