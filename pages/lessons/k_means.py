@@ -118,10 +118,12 @@ def beside() -> None:
     with st.spinner("Running k-means and EM", show_time=True):
         k_means = clusters.k_means_run(experiment)
         mixture = clusters.tempered_run(experiment, temperature, means_alone=alone)
-    st.markdown(f"{clusters.what_it_is(temperature, alone)} {clusters.merged(mixture)}")
+    what = f"{clusters.what_it_is(temperature, alone)} {clusters.merged(mixture)}"
     if alone and not temperature:
         same, said = clusters.proof(k_means, mixture)
-        (st.success if same else st.info)(said, icon=":material/equal:" if same else None)
+        (st.success if same else st.info)(f"{what} {said}", icon=":material/equal:" if same else None)
+    else:
+        st.markdown(what)
     side_by_side(k_means, mixture, temperature, alone, circles)
     compared.say_collapse(mixture, "The mixture")
     predict()
@@ -154,7 +156,8 @@ def side_by_side(k_means: History, mixture: History, temperature: float, alone: 
         figures,
         said,
         key="beside",
-        look=(look, temperature, alone, circles, values["truth"], values["contours"]),
+        look=(look, circles, values["truth"], values["contours"]),
+        runs=f"{temperature:g} {alone}",
     )
     if compared.has_guessed("k-means", experiment):
         compared.points_table(k_means, mixture, name, position // 2, dataset)
@@ -253,7 +256,8 @@ def anneal() -> None:
     )
     with st.expander("What happens in it"):
         st.markdown(
-            "Each iteration takes an E-step at its own temperature, then an M-step. The curves show the ordinary "
+            "Both runs begin at the same means; where weights and circles are held, these are not plain EM's. Each "
+            "iteration takes an E-step at its own temperature, then an M-step. The curves show the ordinary "
             "log-likelihood of the parameters, so that both runs can be compared. That is not what a hot step "
             "maximises, and so the annealed curve may fall. With everything free, components that are alike shrink "
             "onto each other while it is hot: at T = 1 they are equal, which is a saddle, and EM has nothing to part "
@@ -286,7 +290,8 @@ def hot_and_plain(annealed: History, em: History, schedule: annealing.Schedule) 
         figures,
         annealing.captions(annealed, em),
         key="annealing",
-        look=(look, schedule, values["truth"], values["contours"]),
+        look=(look, values["truth"], values["contours"]),
+        runs=repr(schedule),
     )
     compared.say_collapse(annealed, "The annealed run")
     compared.say_collapse(em, "Plain EM")
