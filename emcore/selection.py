@@ -494,6 +494,27 @@ def about_choice(sweep: Mapping[int, Fits]) -> str:
     return "; ".join(sentences) + "." if sentences else ""
 
 
+_SHAPES = {"full": "full", "tied": "tied", "diag": "diagonal", "spherical": "spherical"}
+
+
+def about_shapes(sweeps: Mapping[str, Mapping[int, Fits]], criterion: str) -> str:
+    """Which covariance type and number of components one criterion chooses, and which comes next."""
+    found = sorted(
+        (value, shape, k)
+        for shape, sweep in sweeps.items()
+        for k, value in by_components(sweep, criterion).items()
+        if not math.isnan(value)
+    )
+    if len(found) < 2:
+        return ""
+    (lowest, shape, k), (second, other, j) = found[:2]
+    return (
+        f"Of all covariance types, {CRITERIA[criterion].title} is lowest with **{_SHAPES[shape]}, K = {k}**: "
+        f"{number(lowest)}. Next is {_SHAPES[other]}, K = {j}, {number(second - lowest, 1)} higher. Shape and K are "
+        "chosen together: a poorer shape needs more components for the same points."
+    )
+
+
 def about_restarts(sweep: Mapping[int, Fits]) -> str:
     """What BIC would say had there been one run for each number of components, and where that run was poor."""
     first, best = (by_components(sweep, "bic", first_run=alone) for alone in (True, False))

@@ -151,6 +151,18 @@ def test_one_run_for_each_k_can_choose_another_k():
     assert "BIC would choose K = 2 instead" in said and "At K = 3" in said
 
 
+def test_shape_and_number_are_chosen_together():
+    """As mclust chooses on Old Faithful: one ellipse for all, three components."""
+    shapes = ("full", "tied", "diag", "spherical")
+    sweeps = {
+        shape: {k: selection.fits(selection.candidate(FAITHFUL, k, shape), 0, 10) for k in (1, 2, 3, 4)}
+        for shape in shapes
+    }
+    said = selection.about_shapes(sweeps, "bic")
+    assert "**tied, K = 3**: 2,314.3" in said and "Next is tied, K = 4" in said
+    assert selection.about_shapes({"full": {}}, "bic") == ""
+
+
 def test_too_many_components_for_the_points_are_refused_in_a_sentence():
     experiment = own([[1.0], [2.0], [2.0], [3.0]])
     assert selection.why_not(selection.candidate(experiment, 3, "full")) == ""

@@ -148,6 +148,8 @@ def criteria() -> None:
             curves(lines)
     st.markdown(selection.about_likelihood(found))
     st.markdown(selection.about_choice(found))
+    if all_shapes:
+        st.markdown(selection.about_shapes(sweeps, values["judge"]))
     st.markdown(selection.about_restarts(found))
     for sentence in selection.cautions(found):
         st.caption(sentence)
