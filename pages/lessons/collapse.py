@@ -209,7 +209,7 @@ def ghost_points() -> None:
     believing = shrinking.mapped(start, prior)
     one, said = run.history_of(believing)
     ghosts = prior.ghost_points(values["components"], values["shape"])
-    with st.container(horizontal=True, horizontal_alignment="center"):
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="formulas"):
         for formula in (
             r"\pi_k = \frac{N_k + g}{N + K g}",
             r"\mu_k = \frac{N_k \bar x_k + \kappa\, m}{N_k + \kappa}",

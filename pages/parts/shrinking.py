@@ -22,13 +22,15 @@ from pages.parts.text import plain
 
 PLOTLY = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "toImage"]}
 QUICK = 60_000  # numbers in the data x components: beyond, many runs wait until they are asked for
+WIDTH = 170  # of a number to type, in CSS pixels: two stand side by side on a phone
 PICTURE_HEIGHT, CURVE_HEIGHT = 270, 250
 CSS = """
 <style>
 .em-cards { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; }
 .em-cards > * { flex: 1 1 20rem; min-width: 0; max-width: 100%; }
-.em-cards td, .em-cards tbody th { white-space: normal; }
+.em-cards td { white-space: normal; }
 .em-sum { font-size: 0.85rem; }
+.st-key-formulas .katex-display { padding-block: 0.4rem; margin-block: 0; }
 /* Three remedies: a picture above its curve, side by side; or beside it, below each other; or all below each other. */
 @container (min-width: 700px) {
   .st-key-remedies .player .player-figures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
@@ -238,6 +240,7 @@ def choose_floor() -> None:
         200.0,
         step=1.0,
         width=260,
+        format="%.4g",
         persist_state="page",
         help="Of the data's sd along the axis where it is smallest. No sd of any component in any direction may be "
         "smaller. Each M-step takes the best covariance that the floor allows.",
@@ -256,6 +259,8 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             collapse.fewest(d, k, shape),
             1000.0,
             step=1.0,
+            width=WIDTH,
+            format="%.4g",
             persist_state="page",
             help="For each component, around its own mean. Fewer would be no prior whose density can be normalised.",
         )
@@ -266,8 +271,10 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             0.1,
             500.0,
             step=5.0,
-            help="Along each axis.",
+            width=WIDTH,
+            format="%.4g",
             persist_state="page",
+            help="Along each axis.",
         )
         controls.widget(
             "pull",
@@ -276,6 +283,7 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             0.0001,
             1000.0,
             step=1.0,
+            width=WIDTH,
             format="%.4g",
             persist_state="page",
             help="For each component.",
@@ -289,6 +297,7 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
                 -1e9,
                 1e9,
                 step=None,
+                width=WIDTH,
                 format="%.6g",
                 persist_state="page",
                 placeholder=f"{middle:.4g}",
@@ -301,6 +310,8 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             0.0,
             1000.0,
             step=1.0,
+            width=WIDTH,
+            format="%.4g",
             persist_state="page",
             help="For each component: they count for the weights alone, and pull them together.",
         )
