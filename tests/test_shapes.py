@@ -98,7 +98,12 @@ def test_crossing_ellipses_need_full_covariances_and_k_means_fails():
     assert shares["full"] > 0.85
     assert max(shares[shape] for shape in ("tied", "diag", "spherical")) < 0.65
     k_means = k_means_run(experiment)
-    assert recovered(k_means, k_means.n_iterations, labels) < 0.65
+    failed = recovered(k_means, k_means.n_iterations, labels)
+    assert failed < 0.65
+    histories = {shape: each.history() for shape, each in shapes.experiments(experiment).items()}
+    said = shapes.in_their_groups(histories, k_means, labels, choices.SHAPES)
+    assert f"full {100 * shares['full']:.1f} %" in said and said.endswith(f"{100 * failed:.1f} %.")
+    assert shapes.in_their_groups(histories, k_means, None, choices.SHAPES) == ""
 
 
 def test_on_one_axis_three_shapes_are_one_model():

@@ -194,24 +194,20 @@ low as can be and the groups still wrong.
 """
         )
     with st.expander("From EM to k-means in formulas"):
-        st.latex(
-            r"\gamma_{nk} \;\propto\; \bigl(\pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)\bigr)^{1/T} \qquad"
-            r"\pi_k = \tfrac{1}{K},\; \Sigma_k = \sigma^2 I: \quad "
-            r"\gamma_{nk} \;\propto\; \exp\Bigl(-\frac{\lVert x_n - \mu_k \rVert^2}{2 \sigma^2 T}\Bigr)"
-        )
+        st.latex(r"\gamma_{nk} \;\propto\; p_{nk}^{1/T}, \qquad p_{nk} = \pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)")
+        st.markdown(r"With $\pi_k = 1/K$ and $\Sigma_k = \sigma^2 I$ for all components only the distance is left:")
+        st.latex(r"\gamma_{nk} \;\propto\; \exp\Bigl(-\frac{\lVert x_n - \mu_k \rVert^2}{2 \sigma^2 T}\Bigr)")
         st.markdown(
             r"As $T \to 0$ the nearest mean takes everything, $\gamma_{nk} \to 1$ for it and $0$ for the others; the "
             r"M-step is then the plain mean of its points. That is k-means (Bishop 2006, section 9.3.2). Only the "
             r"product $\sigma^2 T$ matters: a falling temperature is a shrinking circle."
         )
-        st.latex(
-            r"F_T(q, \theta) = \mathbb{E}_q[\ln p(X, Z \mid \theta)] + T\, H(q), \qquad "
-            r"\max_q F_T = T \sum_n \ln \sum_k \bigl(\pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)\bigr)^{1/T}"
-        )
+        st.latex(r"F_T(q, \theta) = \mathbb{E}_q[\ln p(X, Z \mid \theta)] + T\, H(q)")
+        st.latex(r"\max_q F_T = T \sum_n \ln \sum_k p_{nk}^{1/T}")
         st.markdown(
             r"$F_T$, minus the free energy, is what the steps at temperature $T$ never let fall (Ueda & Nakano 1998). "
             r"At $T = 1$ it is the log-likelihood; at $T = 0$ the classification log-likelihood "
-            r"$\sum_n \ln \max_k \pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)$ (Celeux & Govaert 1992). With equal "
+            r"$\sum_n \ln \max_k p_{nk}$ (Celeux & Govaert 1992). With equal "
             r"weights and circles that is a constant minus $J / 2\sigma^2$, where "
             r"$J = \sum_n \min_k \lVert x_n - \mu_k \rVert^2$ is the distortion. Values at different temperatures are "
             r"different quantities: do not compare them."
