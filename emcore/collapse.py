@@ -72,6 +72,13 @@ def copies(X: ArrayLike, row: int) -> int:
     return int((points == points[row]).all(axis=1).sum())
 
 
+def nearest(experiment: Experiment, row: int) -> int:
+    """The component whose mean the experiment starts nearest to a point, each axis measured in the data's sd."""
+    X = experiment.dataset().X
+    apart = (_start(experiment).means - X[row]) / unit(X, "full")
+    return int((apart**2).sum(axis=1).argmin())
+
+
 def planted(experiment: Experiment, component: int, row: int, width: float) -> Experiment:
     """The experiment from its own start, but with one mean on a point, and there sds that are `width` of the data's.
 

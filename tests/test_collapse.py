@@ -71,6 +71,8 @@ def test_the_start_is_the_sidebars_but_for_one_component(covariance_type):
     else:
         np.testing.assert_allclose(after.sds[1], wanted, rtol=1e-12)
         np.testing.assert_allclose(after.covariances[[0, 2]], before.covariances[[0, 2]], rtol=1e-12)
+    distances = cdist(before.means / X.std(axis=0), X / X.std(axis=0))
+    assert [collapse.nearest(experiment, row) for row in range(20)] == distances.argmin(axis=0)[:20].tolist()
     for component, row in ((3, 0), (-1, 0), (0, len(X)), (0, -1)):
         with pytest.raises(ValueError, match="component must be from 0 to 2 and row from 0 to 131"):
             collapse.planted(experiment, component, row, 0.5)
@@ -207,6 +209,8 @@ def test_tied_covariances_cannot_shrink_alone():
     drawn = collapse.shrink(start, 0, 0.05, prior_of(experiment))
     assert drawn.log_likelihood[0] < drawn.log_likelihood.max() - 1e6
     assert "has a maximum" in collapse.without_limit(X, 0, "tied")
+    low, high = slice_figure(drawn, remedies=False).layout.yaxis.range
+    assert high - low < 1e5 < np.ptp(drawn.log_likelihood)  # or the top could not be seen
     assert start.history().stopped != "degenerate"
 
 
@@ -449,9 +453,7 @@ def test_data_that_allow_no_prior_keep_the_rest_of_the_page():
         app.session_state["data"], app.session_state["section"] = "file", section
         app = apptest.run(app)
         assert [warning.value.startswith("There is no such prior") for warning in app.warning] == [True] * refused
-        assert (
-            app.title[0].value == "Collapse and priors" and "Component 1 begins with its mean" in app.caption[0].value
-        )
+        assert app.title[0].value == "Collapse and priors" and "begins with its mean on point 3" in app.caption[0].value
 
 
 def test_a_link_that_does_not_fit_is_put_right():

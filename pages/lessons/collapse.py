@@ -20,7 +20,7 @@ OFFER = choices.Offer(
     own={
         "section": choices.one_of(PARTS),
         "row": choices.whole(0, choices.MAX_SAMPLES),
-        "component": choices.whole(1, choices.MAX_COMPONENTS),
+        "component": choices.whole(0, choices.MAX_COMPONENTS),
         "width": choices.one_of_numbers(*collapse.WIDTHS),
         "predict": choices.flag(),
         "floor": choices.decimal(0.01, 200),
@@ -34,7 +34,7 @@ OFFER = choices.Offer(
     usual={
         "section": "collapse",
         "row": 0,
-        "component": 1,
+        "component": 0,
         "width": 50,
         "predict": True,
         "floor": 5.0,
@@ -79,8 +79,7 @@ section = controls.widget(
     label_visibility="collapsed",
     width="stretch",
 )
-start = shrinking.choose_start(visit, experiment)
-component = values["component"] - 1
+start, component = shrinking.choose_start(visit, experiment)
 controls.end(visit)
 history, captions = run.history_of(start)
 
@@ -108,7 +107,7 @@ def collapsing() -> None:
         shrinking.take(visit, history, shown)
         st.html(
             f'<div class="em-below"><div>{outcome.parameters_table(history, shown.position, None)}</div>'
-            f"<div>{shrinking.answer(visit, start, history)}</div></div>"
+            f"<div>{shrinking.answer(component, start, history)}</div></div>"
         )
 
     walk()
@@ -262,7 +261,7 @@ def ghost_points() -> None:
 # ---- The page ---------------------------------------------------------------------------------------------
 
 if not shrinking.guessed(visit, start):
-    shrinking.ask(visit, start, history, look)
+    shrinking.ask(visit, component, start, history, look)
 else:
     {"collapse": collapsing, "remedies": three_remedies, "ghosts": ghost_points}[section]()
 with st.expander("What the symbols mean"):

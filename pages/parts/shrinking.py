@@ -72,7 +72,7 @@ def keep_in_range(visit: Session, experiment: Experiment) -> None:
     least = collapse.fewest(X.shape[1], values["components"], values["shape"])
     put_right: dict[str, Any] = {}
     if values["component"] > values["components"]:
-        put_right["component"] = 1
+        put_right["component"] = 0
     if values["row"] > len(X):
         put_right["row"] = 0
     if values["ghosts"] < least:
@@ -84,9 +84,9 @@ def keep_in_range(visit: Session, experiment: Experiment) -> None:
         visit.link = replace(visit.link, values=visit.link.values | put_right)  # what else it says was wrong stays said
 
 
-def choose_start(visit: Session, experiment: Experiment) -> Experiment:
-    """Which mean stands on which point, and how wide it begins: the start of all runs of the page."""
-    X = experiment.dataset().X
+def choose_start(visit: Session, experiment: Experiment) -> tuple[Experiment, int]:
+    """The start of all runs of the page, and the component, from 0, that stands on a point there."""
+    values, X = visit.values, experiment.dataset().X
     keep_in_range(visit, experiment)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         controls.widget(
@@ -98,8 +98,14 @@ def choose_start(visit: Session, experiment: Experiment) -> Experiment:
             step=1,
             help="Where the mean stands. 0: the value recorded most often, or the loneliest point. Or click a point.",
         )
-        component = controls.widget(
-            "component", st.number_input, "Component on it", 1, experiment.model.n_components, step=1
+        controls.widget(
+            "component",
+            st.number_input,
+            "Component on it",
+            0,
+            experiment.model.n_components,
+            step=1,
+            help="0: the one that the sidebar's start puts nearest.",
         )
         width = controls.widget(
             "width",
@@ -110,15 +116,11 @@ def choose_start(visit: Session, experiment: Experiment) -> Experiment:
             help="Along each axis. All else is the start that the sidebar chooses.",
         )
         controls.widget("predict", st.toggle, "Ask me first", help="Each new start asks for your guess before it runs.")
-    describe_start(visit, experiment)
-    return collapse.planted(experiment, component - 1, row_of(visit, experiment), width / 100)
-
-
-def describe_start(visit: Session, experiment: Experiment) -> None:
-    """Where the mean stands, in a sentence."""
-    X, row = experiment.dataset().X, row_of(visit, experiment)
-    units = collapse.unit(X, visit.values["shape"]) * visit.values["width"] / 100
-    st.caption(plain(collapse.standpoint(X, row, visit.values["component"] - 1, units)))
+    row = row_of(visit, experiment)
+    component = values["component"] - 1 if values["component"] else collapse.nearest(experiment, row)
+    widths = collapse.unit(X, values["shape"]) * width / 100
+    st.caption(plain(collapse.standpoint(X, row, component, widths)))
+    return collapse.planted(experiment, component, row, width / 100), component
 
 
 def row_of(visit: Session, experiment: Experiment) -> int:
@@ -145,11 +147,10 @@ def guessed(visit: Session, start: Experiment) -> bool:
     return not visit.values["predict"] or start.digest in _guesses()
 
 
-def ask(visit: Session, start: Experiment, history: History, look: Look) -> None:
+def ask(visit: Session, component: int, start: Experiment, history: History, look: Look) -> None:
     """The start alone, and the question."""
-    component = visit.values["component"]
     with st.container(key="guess-card", border=True):
-        st.markdown(f"**Will component {component} collapse onto this point? If so, which M-step has no result?**")
+        st.markdown(f"**Will component {component + 1} collapse onto this point? If so, which M-step has no result?**")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             what = st.radio(
                 "Your prediction",
@@ -185,11 +186,11 @@ def ask(visit: Session, start: Experiment, history: History, look: Look) -> None
             st.rerun()
 
 
-def answer(visit: Session, start: Experiment, history: History) -> str:
+def answer(component: int, start: Experiment, history: History) -> str:
     """What became of the guess and of the start, as HTML."""
     guess = _guesses().get(start.digest)
     told = f"<p><strong>{escape(collapse.judged(history, *guess))}</strong></p>" if guess is not None else ""
-    said = escape(collapse.foretold(history, visit.values["component"] - 1))
+    said = escape(collapse.foretold(history, component))
     kind = ' class="em-warning"' if history.stopped == "degenerate" else ""
     return f"<div{kind}>{told}<p>{said}</p><p>{escape(history.advice)}</p></div>"
 
