@@ -236,7 +236,7 @@ def ghost_points() -> None:
 
     walk()
     floor = shrinking.floor_of(visit, experiment)
-    st.subheader("Now there is a maximum", anchor=False)
+    st.subheader("With the prior there is a maximum", anchor=False)
     drawn = shrinking.slice_of(start, component, values["floor"] / 100, prior)
     st.plotly_chart(
         slice_figure(drawn, remedies=True, look=look),
