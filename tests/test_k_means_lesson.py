@@ -281,8 +281,7 @@ def test_the_figures_step_with_their_runs():
         assert (now.x[0], now.y[0]) == (t, degrees[t])
     picture = regions_figure(annealed, title="Annealed <b>", temperatures=degrees.tolist())
     names = [trace.name for trace in picture.figure.data]
-    assert names[-2:] == ["Border", "90 % sure"] and not picture.drags
-    assert "&lt;b&gt;" in picture.figure.layout.legend.title.text
+    assert names[-3:] == ["<b>Annealed &lt;b&gt;</b>", "Border", "90 % sure"] and not picture.drags
     border = picture.at(21).data[-2]
     expected = regions([annealed.parameters[10]], degrees[10], *map(tuple, _ranges(picture))).borders[0]
     drawn = np.column_stack([border.x, border.y]).astype(float)
@@ -295,11 +294,18 @@ def _ranges(picture) -> tuple:
     return picture.figure.layout.xaxis.range, picture.figure.layout.yaxis.range
 
 
-def test_without_outlines_only_these_vanish():
-    shown = clusters.as_mixture(clusters.k_means_run(experiment_of("mouse")))
+@pytest.mark.parametrize(
+    ("preset", "outlines"),
+    [
+        ("mouse", {f"Component {k}, {sd} sd" for k in (1, 2, 3) for sd in (1, 2)}),
+        ("waiting-times", {"Sum of components", "Component 1", "Component 2"}),
+    ],
+    ids=["2d", "1d"],
+)
+def test_without_outlines_only_these_vanish(preset: str, outlines: set[str]):
+    shown = clusters.as_mixture(clusters.k_means_run(experiment_of(preset)))
     with_them, without = (regions_figure(shown, title="k", temperatures=0, outlines=on) for on in (True, False))
-    faded = {trace.name for trace in without.figure.data if trace.opacity == 0}
-    assert faded == {f"Component {k}, {sd} sd" for k in (1, 2, 3) for sd in (1, 2)}
+    assert {trace.name for trace in without.figure.data if trace.opacity == 0} == outlines
     assert not any(trace.opacity == 0 for trace in with_them.figure.data)
 
 
@@ -349,7 +355,7 @@ def test_annealing_is_set_in_its_own_section_and_tried_from_many_starts():
 @pytest.mark.parametrize(
     "query",
     [
-        {"preset": "waiting-times", "temperature": "0.5"},
+        {"preset": "waiting-times", "temperature": "0.5", "circles": "0"},
         {"preset": "tiny", "components": "3", "temperature": "0"},
         {"preset": "duplicates", "temperature": "0", "components": "6"},
         {"components": "1", "temperature": "10"},

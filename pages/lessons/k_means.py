@@ -139,9 +139,9 @@ def side_by_side(k_means: History, mixture: History, temperature: float, alone: 
 
     def figures() -> tuple[SteppedFigure, ...]:
         with slot, st.spinner("Drawing both runs", show_time=True):
-            shown = clusters.as_mixture(k_means)
+            assumed = drawn | {"contours": values["contours"] and circles, "outlines": circles}
             parts = (
-                regions_figure(shown, title="k-means", temperatures=0.0, outlines=circles, **drawn),
+                regions_figure(clusters.as_mixture(k_means), title="k-means", temperatures=0.0, **assumed),
                 regions_figure(mixture, title=name, temperatures=temperature, **drawn),
                 lower(objective_figure(k_means, look=look), LOWER),
                 lower(objective_figure(mixture, look=look), LOWER),
@@ -194,7 +194,8 @@ low as can be and the groups still wrong.
 """
         )
     with st.expander("From EM to k-means in formulas"):
-        st.latex(r"\gamma_{nk} \;\propto\; p_{nk}^{1/T}, \qquad p_{nk} = \pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)")
+        st.latex(r"p_{nk} = \pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)")
+        st.latex(r"\gamma_{nk} \;\propto\; p_{nk}^{1/T}, \qquad \textstyle\sum_k \gamma_{nk} = 1")
         st.markdown(r"With $\pi_k = 1/K$ and $\Sigma_k = \sigma^2 I$ for all components only the distance is left:")
         st.latex(r"\gamma_{nk} \;\propto\; \exp\Bigl(-\frac{\lVert x_n - \mu_k \rVert^2}{2 \sigma^2 T}\Bigr)")
         st.markdown(
