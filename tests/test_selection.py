@@ -151,6 +151,18 @@ def test_one_run_for_each_k_can_choose_another_k():
     assert "BIC would choose K = 2 instead" in said and "At K = 3" in said
 
 
+def test_shape_and_number_are_chosen_together():
+    """As mclust chooses on Old Faithful: one ellipse for all, three components."""
+    shapes = ("full", "tied", "diag", "spherical")
+    sweeps = {
+        shape: {k: selection.fits(selection.candidate(FAITHFUL, k, shape), 0, 10) for k in (1, 2, 3, 4)}
+        for shape in shapes
+    }
+    said = selection.about_shapes(sweeps, "bic")
+    assert "**tied, K = 3**: 2,314.3" in said and "Next is tied, K = 4" in said
+    assert selection.about_shapes({"full": {}}, "bic") == ""
+
+
 def test_too_many_components_for_the_points_are_refused_in_a_sentence():
     experiment = own([[1.0], [2.0], [2.0], [3.0]])
     assert selection.why_not(selection.candidate(experiment, 3, "full")) == ""
@@ -279,6 +291,8 @@ def test_uncertainty_is_what_the_most_likely_component_leaves():
     for t, row in zip(iterations.tolist(), doubts, strict=True):
         shares = [said.responsibilities for said in selection.predict(history.X, history.parameters[t], places)]
         np.testing.assert_allclose(row, 1 - np.max(shares, axis=1), atol=1e-12)
+    covered = selection.map_places(history)
+    assert (covered.min(axis=0) < history.X.min(axis=0)).all() and (covered.max(axis=0) > history.X.max(axis=0)).all()
     short = replace(FAITHFUL, max_iter=1).history()
     assert selection.uncertainty(short, places)[0].tolist() == [0, 1]
 
@@ -357,7 +371,8 @@ def test_new_points_are_marked_and_the_map_follows_the_run(preset):
     history = Experiment(PresetData(preset), GaussianMixture(2), max_iter=40).history()
     d = history.X.shape[1]
     new = np.array([[3.0, 70.0], [7.0, 150.0]])[:, -d:]
-    places = np.linspace(history.X.min(axis=0), history.X.max(axis=0), 15)
+    places = selection.map_places(history)
+    assert places.shape[1] == d
     iterations, doubts = selection.uncertainty(history, places)
     figure = prediction_figure(history, new, places=places, uncertainty=(iterations, doubts))
     assert figure.spots and not figure.drags

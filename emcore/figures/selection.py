@@ -364,6 +364,7 @@ def prediction_figure(
     marks = np.asarray(new, dtype=np.float64)
     above = [_marks(marks, stepped, look)] if marks.size else []
     drawn = with_traces(stepped, below, tracks, above)
+    drawn.figure.layout.legend.itemsizing = "constant"  # a mark of size 0 has a sign too
     for axis, values in zip((drawn.figure.layout.xaxis, drawn.figure.layout.yaxis), marks.T, strict=False):
         axis.range = _reaching(axis.range, values)
     return replace(

@@ -63,7 +63,7 @@ def test_guess_then_criteria_then_truth_and_a_dot_opens_its_run(visit: Open):
 def test_a_long_sweep_can_be_stopped_and_goes_on(visit: Open):
     page = visit("preset=twenty-forty&guess=2&tries=50&most=10")
     page.get_by_role("button", name="Stop", exact=True).click(timeout=30_000)
-    expect(page.get_by_text(re.compile(r"Stopped: \d+ of \d+ pieces"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile(r"Stopped: \d+ of \d+ parts of the sweep"))).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
 
 
