@@ -332,6 +332,24 @@ def forgetful_limit(source: TwoTests) -> MissingNormalParameters | None:
     return limit
 
 
+def twelve_profile() -> tuple[Array, Array]:
+    """The highest log-likelihood of Murray's twelve points for every correlation, the mean known to be 0.
+
+    With variance v and correlation r in both columns, four rows with squares 1 and 1 and eight with one square 4 give
+    -(16 log(2 pi v) + 4 log(1 - r^2) + (8 / (1 - r^2) + 32) / v) / 2, which is highest where v is a sixteenth of the
+    last numerator: 8/3 at r = 1/2, 5/2 at r = 0.
+
+    Returns
+    -------
+    correlations, log_likelihood : ndarray of shape (n_values,)
+    """
+    correlations = np.linspace(-0.95, 0.95, 191)
+    left = 1 - correlations**2
+    variance = (8 / left + 32) / 16
+    log_likelihood: Array = -0.5 * (16 * np.log(2 * np.pi * variance) + 4 * np.log(left) + 16)
+    return correlations, log_likelihood
+
+
 # ---- The picture ------------------------------------------------------------------------------------------
 
 

@@ -18,8 +18,9 @@ from emcore.missing import (
     hole_scene,
     rows_with_a_hole,
     summing,
+    twelve_profile,
 )
-from emcore.models import MissingNormal
+from emcore.models import MissingNormal, MissingNormalParameters
 from emcore.sources.missing import LOSSES, MECHANISMS, OwnTable, Twelve, TwoTests
 
 
@@ -125,6 +126,23 @@ def test_other_methods_on_twelve_points():
     filled = found["Fill in the mean of the column"]
     assert filled.n_rows == 12 and filled.sds**2 == pytest.approx([20 / 12] * 2) and filled.correlation == 0
     assert found["EM: fill in and keep the variance"].sds ** 2 == pytest.approx([8 / 3] * 2)
+
+
+def test_the_peaks_of_the_twelve_points():
+    """Nothing lies above the curve, and variances 8/3 and 5/2 lie on it."""
+    correlations, heights = twelve_profile()
+    model, X = MissingNormal((0.0, 0.0)), Twelve().make().X
+
+    def objective(variance, correlation):
+        covariance = variance * np.array([[1, correlation], [correlation, 1]])
+        return model.e_step(X, MissingNormalParameters([0, 0], covariance, True)).objective
+
+    for k in range(0, len(correlations), 10):
+        tried = [objective(variance, correlations[k]) for variance in np.geomspace(1.5, 8, 400)]
+        assert heights[k] == pytest.approx(max(tried), abs=2e-3) and heights[k] >= max(tried) - 1e-12
+    at = {round(float(correlation), 6): height for correlation, height in zip(correlations, heights, strict=True)}
+    assert at[0.5] == pytest.approx(heights.max(), rel=1e-14) == pytest.approx(objective(8 / 3, 0.5), rel=1e-13)
+    assert at[0.0] == pytest.approx(objective(5 / 2, 0), rel=1e-13)
 
 
 def test_beginnings():

@@ -149,6 +149,83 @@ def holes_figure(
     )
 
 
+def correlation_figure(
+    history: History, correlations: Array, log_likelihood: Array, *, look: Look = style.DEFAULT_LOOK
+) -> SteppedFigure:
+    """The highest log-likelihood for every correlation, and the place of the run below it.
+
+    Parameters
+    ----------
+    history : History
+        Of a MissingNormal on two columns.
+    correlations, log_likelihood : ndarray of shape (n_values,)
+        The curve.
+    look : Look
+
+    Returns
+    -------
+    SteppedFigure
+        A click on the way jumps to the E-step of that iteration.
+    """
+    positions = np.arange(history.n_positions)
+    places = np.array([theta.correlations[0, 1] for theta in history.parameters])
+    heights = np.asarray(history.objective)
+    shown = log_likelihood[np.abs(correlations) <= max(0.8, float(np.abs(places).max()))]
+    low, high = min(float(heights.min()), float(shown.min())), float(log_likelihood.max())
+    marker = {"size": look.now_size, "color": style.OBJECTIVE, "line": {"width": 1, "color": "white"}}
+    hover = "correlation %{x:.4f}<br>%{y:.4f} nats<extra></extra>"
+    traces: list[dict[str, Any]] = [
+        {
+            "name": "Best for each correlation",
+            "x": correlations,
+            "y": log_likelihood,
+            "mode": "lines",
+            "line": {"color": style.NEUTRAL, "width": look.line_width},
+            "hovertemplate": hover,
+            "showlegend": True,
+        },
+        {
+            "name": "Way",
+            "x": places,
+            "y": heights,
+            "mode": "lines+markers",
+            "line": {"color": style.OBJECTIVE, "width": 1.5, "dash": "dot"},
+            "marker": {"size": 0.4 * look.now_size, "color": style.OBJECTIVE},
+            "hovertemplate": hover,
+            "showlegend": False,
+        },
+        {
+            "name": "Now",
+            "x": places[:1],
+            "y": heights[:1],
+            "mode": "markers",
+            "marker": marker,
+            "hovertemplate": hover,
+            "showlegend": False,
+        },
+    ]
+    tracks = (
+        Track(1, "shown", positions // 2 + 1, positions),
+        Track(2, "x", places[:, None], positions // 2),
+        Track(2, "y", heights[:, None], positions // 2),
+    )
+    layout = style.layout(
+        look,
+        x_title="Correlation",
+        y_title=style.objective_title(history),
+        revision="correlation",
+        xaxis={"range": [-1, 1]},
+        yaxis={"range": [low - 0.08 * (high - low), high + 0.12 * (high - low)]},
+    )
+    return SteppedFigure(
+        go.Figure({"data": traces, "layout": layout}),
+        tracks,
+        jumps={1: 2 * np.arange(len(places)) + 1},
+        description="The highest log-likelihood for every correlation has two peaks, at one half and minus one half, "
+        "and a saddle between them; the run moves below it.",
+    )
+
+
 def _holes(
     history: History,
     drawn: HoleScene,

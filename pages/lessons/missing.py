@@ -5,7 +5,7 @@ import streamlit as st
 from emcore import missing
 from emcore.em import DegenerateFit
 from emcore.experiment import Experiment
-from emcore.figures.missing import holes_figure
+from emcore.figures.missing import correlation_figure, holes_figure
 from emcore.models import MissingNormal
 from emcore.starts import OWN, At
 from pages.parts import controls, run, story
@@ -67,25 +67,31 @@ def below(shown) -> None:
     parts.below(experiment, history, shown.position, data, row, values["truth"])
 
 
+def pictures(look):
+    """The scatter with its holes; of the twelve points also the two peaks."""
+    scatter = holes_figure(
+        history,
+        drawn,
+        data.axes,
+        row=row,
+        whole=data.whole if values["lost"] else None,
+        bars=not values["forget"],
+        truth=values["truth"],
+        look=look,
+    )
+    return (scatter, correlation_figure(history, *missing.twelve_profile(), look=look)) if twelve else (scatter,)
+
+
+twelve = values["holes"] == "twelve-points"
 run.play_model(
     visit,
     experiment,
     history,
     captions,
-    lambda look: (
-        holes_figure(
-            history,
-            drawn,
-            data.axes,
-            row=row,
-            whole=data.whole if values["lost"] else None,
-            bars=not values["forget"],
-            truth=values["truth"],
-            look=look,
-        ),
-    ),
+    pictures,
     below,
     look=(row, values["lost"], values["truth"]),
+    widths=(3, 2, 2) if twelve else (3, 2),
 )
 parts.compare(experiment, data)
 parts.formulas()

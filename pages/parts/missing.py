@@ -593,21 +593,23 @@ def _hole_formulas(history: History, position: int, row: int, data: HoledData) -
     )
     st.latex(
         r"\begin{aligned}"
-        rf"&\mathbb{{E}}[{y} \mid {x}] = \mu_{y} + \frac{{\sigma_{{xy}}}}{{\sigma_{x}^2}}\,({x} - \mu_{x}) \\"
-        rf"&\quad = {tex(one.mean_missing)} + \frac{{{tex(one.covariance)}}}{{{tex(one.variance_seen)}}}"
-        rf"\,({tex(one.value)} {_minus(one.mean_seen)}) \\ &\quad = {tex(one.expected)} \\[6pt]"
-        rf"&\operatorname{{Var}}[{y} \mid {x}] = \sigma_{y}^2 - \frac{{\sigma_{{xy}}^2}}{{\sigma_{x}^2}} \\"
-        rf"&\quad = {tex(one.variance_missing)} - \frac{{{tex(abs(one.covariance))}^2}}{{{tex(one.variance_seen)}}}"
-        rf" = {tex(one.variance)}"
+        rf"&b = \frac{{\sigma_{{xy}}}}{{\sigma_{x}^2}} = \frac{{{tex(one.covariance)}}}{{{tex(one.variance_seen)}}}"
+        rf" = {tex(one.slope)} \\[4pt]"
+        rf"&\mathbb{{E}}[{y} \mid {x}] = \mu_{y} + b\,({x} - \mu_{x}) \\"
+        rf"&\quad = {tex(one.mean_missing)} + {_factor(one.slope)} \cdot ({tex(one.value - one.mean_seen)}) \\"
+        rf"&\quad = {tex(one.expected)} \\[6pt]"
+        rf"&\operatorname{{Var}}[{y} \mid {x}] = \sigma_{y}^2 - b\,\sigma_{{xy}} \\"
+        rf"&\quad = {tex(one.variance_missing)} - {_factor(one.slope)} \cdot {_factor(one.covariance)} \\"
+        rf"&\quad = {tex(one.variance)}"
         r"\end{aligned}"
     )
     was = "" if one.lost is None else f" The lost value was {shown(one.lost)}."
     st.markdown(f"So the hole is filled with {shown(one.expected)}, give or take {shown(one.sd)} (1 sd).{was}")
 
 
-def _minus(value: float) -> str:
-    """ "- 0.3" or "+ 0.3" for the difference from a value."""
-    return f"- {tex(value)}" if value >= 0 else f"+ {tex(-value)}"
+def _factor(value: float) -> str:
+    """A number that stands after a sign."""
+    return tex(value) if value >= 0 else f"({tex(value)})"
 
 
 def _sum_formulas(history: History, position: int, data: HoledData, row: int | None) -> None:
