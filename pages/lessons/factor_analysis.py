@@ -58,7 +58,7 @@ row = parts.choose_point(len(dataset.X), section == "derivation")
 if section == "rotation":
     one = values["factors"] == 1
     label = "Turn the factor (degrees): beyond 90 its sign changes" if one else "Turn the factors (degrees)"
-    controls.widget("rotation", st.slider, label, 0, 180, step=5, persist_state="page")
+    controls.widget("rotation", st.slider, label, 0, 180, step=5)
 controls.end(visit)
 
 

@@ -266,7 +266,6 @@ def choose_point(n_samples: int, by_number: bool) -> int:
             n_samples,
             step=1,
             width=180,
-            persist_state="page",
             help="A click on a point of the picture chooses it too.",
         )
     return int(values["point"]) - 1
