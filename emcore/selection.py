@@ -369,7 +369,7 @@ def likelihood_ratio(experiment: Experiment, n_runs: int) -> float:
     """2 (log-likelihood with one component more - with the experiment's), each the best of some runs; not below 0.
 
     NaN where every run collapsed. Its distribution is not chi-squared: with one component too many the parameters
-    are not identified (McLachlan 1987; McLachlan & Peel 2000, section 6.4).
+    are not identified (McLachlan 1987; McLachlan & Peel 2000, chapter 6).
     """
     few, more = _neighbours(experiment)
     ends = [fits(one, 0, n_runs) for one in (few, more)]
