@@ -369,7 +369,7 @@ def likelihood_ratio(experiment: Experiment, n_runs: int) -> float:
     """2 (log-likelihood with one component more - with the experiment's), each the best of some runs; not below 0.
 
     NaN where every run collapsed. Its distribution is not chi-squared: with one component too many the parameters
-    are not identified (McLachlan 1987; McLachlan & Peel 2000, section 6.4).
+    are not identified (McLachlan 1987; McLachlan & Peel 2000, chapter 6).
     """
     few, more = _neighbours(experiment)
     ends = [fits(one, 0, n_runs) for one in (few, more)]
@@ -387,7 +387,7 @@ def replicate(experiment: Experiment, n_runs: int, index: int, seed: int = 0) ->
     experiment : Experiment
         Its model is the one without the extra component.
     n_runs : int
-        As for the data themselves: fewer runs would find lower ratios.
+        As for the data themselves, from starts with the same seeds: more or fewer runs would find other ratios.
     index, seed : int
         Each pair gives points of its own.
     """
@@ -399,7 +399,7 @@ def replicate(experiment: Experiment, n_runs: int, index: int, seed: int = 0) ->
             return math.nan
         theta = fitted.runs.parameters[fitted.best]
         X = draw(theta, fitted.n_samples, np.random.default_rng([seed, _REPLICATES, index]))
-        ends = [_best(_runs(few, X, n_runs, also=(theta,))), _best(_runs(more, X, n_runs))]
+        ends = [_best(_runs(few, X, n_runs)), _best(_runs(more, X, n_runs))]
         return _ratio(*(math.nan if end is None else end[0] for end in ends))
 
     value: float = kept(("replicate", few, n_runs, index, seed), make)
@@ -441,7 +441,7 @@ def _ratio(few: float, more: float) -> float:
     return math.nan if math.isnan(few) or math.isnan(more) else max(0.0, 2 * (more - few))
 
 
-def _runs(experiment: Experiment, X: Array, n_runs: int, also: Sequence[GaussianMixtureParameters] = ()) -> Runs:
+def _runs(experiment: Experiment, X: Array, n_runs: int) -> Runs:
     """Runs of the experiment on other points, from starts with the same seeds."""
     model = _mixture(experiment)
     prepared = model.prepare(X)
@@ -449,7 +449,7 @@ def _runs(experiment: Experiment, X: Array, n_runs: int, also: Sequence[Gaussian
         starts.start(experiment.start, model, prepared.X, seed)
         for seed in range(n_runs if STARTS[experiment.start].random else 1)
     ]
-    return run_many(model, prepared, [*also, *begun], max_iter=experiment.max_iter, tol=experiment.tol)
+    return run_many(model, prepared, begun, max_iter=experiment.max_iter, tol=experiment.tol)
 
 
 def _best(runs: Runs) -> tuple[float, GaussianMixtureParameters] | None:
@@ -611,11 +611,12 @@ def about_test(n_components: int, ratio: float, replicates: Sequence[float]) -> 
     larger = sum(value >= ratio for value in known)
     lost = len(replicates) - len(known)
     left_out = f" {lost:,} more collapsed and are left out." if lost else ""
-    verdict = (
-        "Chance alone gains as much often enough: little speaks for one component more."
-        if p > 0.05
-        else "Chance alone hardly ever gains as much: the data ask for one component more."
-    )
+    if 20 * (1 + larger) > 1 + len(known) and larger == 0:
+        verdict = "These are too few data sets to tell: draw more."
+    elif p > 0.05:
+        verdict = "Chance alone gains as much often enough: little speaks for one component more."
+    else:
+        verdict = "Chance alone hardly ever gains as much: the data ask for one component more."
     return (
         f"On the data, K = {n_components + 1} gains {number(ratio)} over K = {n_components} (twice the difference of "
         f"log-likelihoods). On {len(known):,} data sets drawn from the fit with K = {n_components}, the gain was as "

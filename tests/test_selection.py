@@ -253,6 +253,12 @@ def test_the_bootstrap_knows_one_group_from_two():
     assert "the data ask for one component more" in selection.about_test(1, ratio, replicates)
 
 
+def test_a_few_data_sets_decide_nothing():
+    said = {n: selection.about_test(2, 50.0, [1.0] * n) for n in (4, 19)}
+    assert "too few" in said[4] and "the data ask for one component more" in said[19]
+    assert "little speaks" in selection.about_test(2, 0.5, [1.0] * 4)
+
+
 def test_p_values_count_the_data_themselves():
     assert selection.p_value(3.0, [1.0, 3.0, 5.0, math.nan]) == pytest.approx(3 / 4)
     assert math.isnan(selection.p_value(math.nan, [1.0]))

@@ -295,7 +295,7 @@ def ratios_figure(ratio: float, replicates: Sequence[float], *, look: Look = sty
         y_title="Data sets",
         revision="ratios",
         xaxis={"range": (0, top)},
-        yaxis={"range": (0, 1.1 * float(heights.max())), "tickformat": "d"},
+        yaxis={"range": (0, 1.1 * float(heights.max())), "tick0": 0, "dtick": -(-int(heights.max()) // 6)},
         showlegend=True,
         bargap=0,
     )

@@ -297,14 +297,17 @@ def hot_and_plain(annealed: History, em: History, schedule: annealing.Schedule) 
 def several(schedule: annealing.Schedule) -> None:
     """The same from many starts: what a single pair of runs cannot say."""
     random = STARTS[experiment.start].random
-    st.button(
-        f"Try {N_STARTS} starts of each",
-        key="try starts",
-        on_click=compared.agree,
-        args=(experiment, schedule),
-        disabled=not random,
-        help="Start seeds from 0 up." if random else "Nothing in this start is random: every run would be the same.",
-    )
+    with st.container(horizontal=True):
+        controls.reseed(visit)
+        st.button(
+            f"Try {N_STARTS} starts of each",
+            key="try starts",
+            on_click=compared.agree,
+            args=(experiment, schedule),
+            disabled=not random,
+            width="stretch",
+            help="Start seeds from 0 up." if random else "Nothing in this start is random: all runs would be the same.",
+        )
     if random and compared.agreed(experiment, schedule):
         with st.spinner(f"Running {2 * N_STARTS} starts", show_time=True):
             st.markdown(annealing.trial(experiment, schedule, N_STARTS))
