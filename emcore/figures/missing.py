@@ -170,7 +170,7 @@ def correlation_figure(
     positions = np.arange(history.n_positions)
     places = np.array([theta.correlations[0, 1] for theta in history.parameters])
     heights = np.asarray(history.objective)
-    shown = log_likelihood[np.abs(correlations) <= max(0.8, float(np.abs(places).max()))]
+    shown = log_likelihood[np.abs(correlations) <= max(0.7, float(np.abs(places).max()))]
     low, high = min(float(heights.min()), float(shown.min())), float(log_likelihood.max())
     marker = {"size": look.now_size, "color": style.OBJECTIVE, "line": {"width": 1, "color": "white"}}
     hover = "correlation %{x:.4f}<br>%{y:.4f} nats<extra></extra>"

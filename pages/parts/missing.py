@@ -261,10 +261,12 @@ def switches(visit: Session, rows: NDArray[np.intp]) -> int | None:
             max(len(rows), 1),
             step=1,
             width=230,
+            persist_state="page",
             disabled=not len(rows),
             help="A click on a mark of the margin, or where it is filled in, chooses it too.",
         )
-        story.reseed(values["begin"] == "random")
+        if values["begin"] == "random":
+            story.reseed(True)
     return int(rows[values["hole"] - 1]) if len(rows) else None
 
 
