@@ -346,7 +346,7 @@ def test_curves_have_a_ring_at_their_lowest_and_lines_at_guess_and_truth():
     assert list(traces["Lowest BIC"].x) == [2] and list(traces["Lowest BIC"].y) == [10.0]
     np.testing.assert_array_equal(traces["BIC"].y, list(values.values()))
     assert list(traces["Your guess: 1"].x) == [1, 1]
-    assert figure.layout.xaxis.range[1] > max(traces["Groups that made the data: 6"].x)
+    assert figure.layout.xaxis.range[1] > max(traces["Truth: 6"].x)
     with pytest.raises(ValueError, match="got none"):
         curves_figure([Curve("bic", "BIC", {1: math.nan})])
 

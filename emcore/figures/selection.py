@@ -233,7 +233,7 @@ def curves_figure(
                 },
             }
         )
-    for name, place, dash in (("Your guess", guess, "dash"), ("Groups that made the data", truth, "solid")):
+    for name, place, dash in (("Your guess", guess, "dash"), ("Truth", truth, "solid")):
         if place is not None:
             traces.append(
                 {
