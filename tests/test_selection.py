@@ -346,7 +346,7 @@ def test_curves_have_a_ring_at_their_lowest_and_lines_at_guess_and_truth():
     assert list(traces["Lowest BIC"].x) == [2] and list(traces["Lowest BIC"].y) == [10.0]
     np.testing.assert_array_equal(traces["BIC"].y, list(values.values()))
     assert list(traces["Your guess: 1"].x) == [1, 1]
-    assert figure.layout.xaxis.range[1] > max(traces["Groups that made the data: 6"].x)
+    assert figure.layout.xaxis.range[1] > max(traces["Truth: 6"].x)
     with pytest.raises(ValueError, match="got none"):
         curves_figure([Curve("bic", "BIC", {1: math.nan})])
 
@@ -354,9 +354,12 @@ def test_curves_have_a_ring_at_their_lowest_and_lines_at_guess_and_truth():
 def test_what_dwarfs_all_others_leaves_the_picture_and_an_arrow_says_so():
     low = {k: 100.0 + abs(k - 3) for k in range(1, 8)} | {1: 900.0}
     far = {k: 5000.0 - k for k in range(1, 8)}
-    figure = curves_figure([Curve("full", "Full", low), Curve("spherical", "Spherical", far)])
+    lines = [Curve("full", "Full", low), Curve("spherical", "Spherical", far)]
+    figure = curves_figure(lines, one_criterion=True)
     assert figure.layout.yaxis.range[1] < 900
     assert {note.x for note in figure.layout.annotations} == set(range(1, 8))
+    bottom, top = curves_figure(lines).layout.yaxis.range  # another criterion always stays
+    assert bottom < 100 and top > 5000
     plain = curves_figure([Curve("bic", "BIC", {1: 120.0, 2: 100.0, 3: 104.0, 4: 110.0})])
     assert plain.layout.yaxis.range[1] > 120 and not plain.layout.annotations
 

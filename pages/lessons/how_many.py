@@ -145,7 +145,7 @@ def criteria() -> None:
             else:
                 st.markdown("Criteria of the best run for each K")
                 lines = parts.curves(found)
-            curves(lines)
+            curves(lines, all_shapes)
     st.markdown(selection.about_likelihood(found))
     st.markdown(selection.about_choice(found))
     if all_shapes:
@@ -176,14 +176,14 @@ def dots(found, one, heights) -> None:
     parts.load_chosen(visit, chosen, one, found)
 
 
-def curves(lines) -> None:
+def curves(lines, one_criterion=False) -> None:
     """The criteria, with the guess, and the truth once it was asked for."""
     shown = truth if values["truth"] else None
     if all(value != value for line in lines for value in line.values.values()):
         st.info("No criterion is defined: every run collapsed.")
         return
     st.plotly_chart(
-        curves_figure(lines, guess=values["guess"], truth=shown, look=look),
+        curves_figure(lines, guess=values["guess"], truth=shown, one_criterion=one_criterion, look=look),
         key="curves",
         config=parts.PLOTLY,
         alt="Criteria by number of components; the table below has their values",
