@@ -21,7 +21,7 @@ from emcore.missing import (
     twelve_profile,
 )
 from emcore.models import MissingNormal, MissingNormalParameters
-from emcore.sources.missing import LOSSES, MECHANISMS, OwnTable, Twelve, TwoTests
+from emcore.sources.missing import LOSSES, MECHANISMS, LongEruptions, OwnTable, Twelve, TwoTests
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -42,6 +42,18 @@ def test_as_many_are_lost_as_asked_and_from_the_right_people(loss, mechanism):
     else:
         assert min(seen_p, lost_p) == (seen_p if mechanism == "observed" else lost_p) < 1e-20
     assert data.X.flags.writeable is False and data.truth.correlations[0, 1] == pytest.approx(0.5)
+
+
+def test_eruptions_are_those_of_the_geyser():
+    data = LongEruptions(0.4, "either", "observed", 2).make()
+    missing = np.isnan(data.X)
+    assert data.whole.shape == (175, 2) and data.whole[:, 0].min() > 3 and data.truth is None
+    assert missing.sum() == missing.any(axis=1).sum() == 70 and missing.any(axis=0).all()
+    np.testing.assert_array_equal(data.X[~missing], data.whole[~missing])
+    with pytest.raises(ValueError, match="share must be from 0"):
+        LongEruptions(share=1.0)
+    with pytest.raises(ValueError, match="mechanism one of"):
+        TwoTests(mechanism="never")
 
 
 def test_dropping_rows_is_biased_where_em_is_not():

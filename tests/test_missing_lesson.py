@@ -98,6 +98,8 @@ def test_murray_s_saddle_and_maxima_are_named():
         ({"holes": "twelve-points"}, 1),
         ({"holes": "twelve-points", "forget": "1"}, 2),
         ({"holes": "own"}, 2),
+        ({"holes": "eruptions"}, 2),
+        ({"holes": "eruptions", "forget": "1"}, 0),
     ],
     ids=str,
 )

@@ -20,7 +20,7 @@ from emcore.figures import style
 from emcore.missing import BEGINNINGS, Estimate, ForgetfulNormal
 from emcore.models import MissingNormal, MissingNormalParameters
 from emcore.report import number
-from emcore.sources.missing import EXAMPLES, LOSSES, MECHANISMS, HoledData, OwnTable, Twelve, TwoTests
+from emcore.sources.missing import EXAMPLES, LOSSES, MECHANISMS, HoledData, LongEruptions, OwnTable, Twelve, TwoTests
 from pages.parts import controls, csv_table, outcome, story
 from pages.parts import settings as choices
 from pages.parts.cards import shown, tex
@@ -42,6 +42,7 @@ VERDICTS = {
     "itself": "The loss depends on the lost values themselves: every method is biased, EM too, and nothing in the data "
     "shows it.",
 }
+DRAWN = ("two-tests", "eruptions")  # examples whose holes are made here
 KNOWN_MEAN = {"twelve-points": (0.0, 0.0)}
 
 
@@ -53,7 +54,7 @@ def _set_up(values: Values) -> Values:
         "max-iter": 300 if twelve else 100,
         "tol": 1e-10 if twelve else 1e-7,
         "data-seed": 114,
-        "hole": 1 if values["holes"] != "two-tests" else 5,
+        "hole": 5 if values["holes"] == "two-tests" else 1,
     }
 
 
@@ -85,11 +86,8 @@ OFFER = choices.ModelOffer(
     },
     setup=_set_up,
     idle=lambda values: frozenset(
-        (
-            set()
-            if values["holes"] == "two-tests"
-            else {"data-seed", "people", "related", "share", "loss", "why", "lost", "truth"}
-        )
+        (set() if values["holes"] == "two-tests" else {"people", "related", "truth"})
+        | (set() if values["holes"] in DRAWN else {"data-seed", "share", "loss", "why", "lost"})
         | (set() if values["begin"] == "random" else {"start-seed"})
     ),
 )
@@ -121,8 +119,9 @@ def data_choices(visit: Session) -> Source:
     values = visit.values
     controls.data_seed(True)
     stays: dict[str, Any] = {"persist_state": "page"}
-    controls.widget("people", st.selectbox, "People", list(PEOPLE), format_func="{:,}".format, **stays)
-    controls.widget("related", st.slider, "Correlation", -0.95, 0.95, step=0.01, **stays)
+    if name == "two-tests":
+        controls.widget("people", st.selectbox, "People", list(PEOPLE), format_func="{:,}".format, **stays)
+        controls.widget("related", st.slider, "Correlation", -0.95, 0.95, step=0.01, **stays)
     controls.widget("share", st.slider, "Rows with a hole (%)", 5, 80, step=5, **stays)
     controls.widget(
         "loss",
@@ -130,7 +129,7 @@ def data_choices(visit: Session) -> Source:
         "Which values get lost",
         list(LOSSES),
         format_func=LOSSES.__getitem__,
-        help="Nobody loses both.",
+        help="No row loses both.",
         **stays,
     )
     controls.widget(
@@ -139,14 +138,13 @@ def data_choices(visit: Session) -> Source:
         "Why they get lost",
         list(MECHANISMS),
         format_func=MECHANISMS.__getitem__,
-        help="Completely at random: whoever it is. At random: low values of the test whose score is seen make a loss "
+        help="Completely at random: whichever it is. At random: a low value that is seen makes the loss of the other "
         "more likely; EM is right in both. Not at random: low values get lost because they are low. Nothing in the "
         "data shows that, and EM is wrong too.",
         **stays,
     )
-    return TwoTests(
-        values["people"], values["related"], values["share"] / 100, values["loss"], values["why"], values["data-seed"]
-    )
+    loss = values["share"] / 100, values["loss"], values["why"], values["data-seed"]
+    return TwoTests(values["people"], values["related"], *loss) if name == "two-tests" else LongEruptions(*loss)
 
 
 def upload(visit: Session) -> Source:
@@ -311,7 +309,7 @@ def question(experiment: Experiment, data: HoledData) -> None:
             right = _fit(experiment, data)
             now = float(history.parameters[-1].covariance[column, column])
             than = float(right.covariance[column, column])
-            return _sign(now - than), (
+            return _sign((now - than) / than), (
                 f"The variance of {y} ends at {_n(now)}; EM, which keeps the variance of the holes, ends at "
                 f"{_n(than)}. What is filled in lies on a line, without the scatter that real values have about it."
                 f"{_population(source)}"
@@ -338,7 +336,7 @@ def question(experiment: Experiment, data: HoledData) -> None:
                 "stays on the saddle between them, at variances 5/2.",
             ),
         )
-    elif isinstance(source, TwoTests) and source.mechanism != "completely":
+    elif isinstance(source, TwoTests | LongEruptions) and source.mechanism != "completely":
 
         def mean() -> tuple[int, str]:
             found = {estimate.name: estimate for estimate in beside(experiment, data)}
@@ -346,13 +344,13 @@ def question(experiment: Experiment, data: HoledData) -> None:
             right = float(found["If nothing had been lost"].mean[column])
             ours = float(_fit(experiment, data).mean[column])
             more = (
-                "The rows with a hole show what their owners did in the other test, and EM uses that."
+                "The rows with a hole still have their other value, and EM uses what it says of the lost one."
                 if source.mechanism == "observed"
-                else "EM helps a little, because the other test tells something of the lost scores, but it is wrong "
-                "too: the loss depends on the lost values themselves, and nothing in the data shows it."
+                else "EM helps a little, because the other value says something of the lost one, but it is wrong too: "
+                "the loss depends on the lost values themselves, and nothing in the data shows it."
             )
-            return _sign(dropped - right), (
-                f"Without the rows with a hole the mean of {y} is {_n(dropped)}; of all scores, the lost ones among "
+            return _sign((dropped - right) / float(found["If nothing had been lost"].sds[column])), (
+                f"Without the rows with a hole the mean of {y} is {_n(dropped)}; of all values, the lost ones among "
                 f"them, it is {_n(right)}. EM says {_n(ours)}. {more}"
             )
 
@@ -458,7 +456,7 @@ def compare(experiment: Experiment, data: HoledData) -> None:
     remark = "Divisor of all variances: the number of rows."
     if isinstance(experiment.source, Twelve):
         remark += " The mean is known to be (0, 0)."
-    if isinstance(experiment.source, TwoTests):
+    if isinstance(experiment.source, TwoTests | LongEruptions):
         remark = f"{VERDICTS[experiment.source.mechanism]} {remark}"
     st.html(f'<div class="em-below"><div>{table}<p>{remark}</p></div></div>')
 
