@@ -38,8 +38,7 @@ model = sequences.model(values["states"], values["tied"])
 row = parts.row_of(visit, sequences)
 controls.end(visit)
 st.html(cards.CSS + parts.CSS)
-with st.container(key="chain-story"):
-    story.told(parts.PICTURE, model.skeleton)
+story.told(parts.PICTURE, model.skeleton)
 
 
 # ---- The run ----------------------------------------------------------------------------------------------

@@ -51,7 +51,6 @@ CSS = """
   .st-key-chain .player-figures > :last-child { grid-column: auto; height: calc(0.68 * var(--height)); }
 }
 .st-key-chain .player-figures > :first-child { height: var(--height); }
-.st-key-chain-story .em-story > dl { grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); }
 .st-key-chain .em-scroll { margin-bottom: 0.7rem; }
 .st-key-chain .em-table th { white-space: normal; vertical-align: bottom; }
 @media (max-width: 480px) {
