@@ -49,7 +49,7 @@ def test_the_wrong_variance_stands_beside_the_right_one():
     assert "The run ends 5.03 nats below the maximum" in said
     assert r"\cancel" in formulas(app)
     table = said[said.index("other methods") :]
-    rows = {row.split("</th>")[0]: row for row in table.split('<th scope="row">')[1:]}
+    rows = {row.split("</span>")[0].split(">")[-1]: row for row in table.split('<th scope="row">')[1:]}
     assert "0.80<" in rows["Fill in what is expected, forget the variance"]
     assert "1.00<" in rows["EM: fill in and keep the variance"]
     app = run(app.toggle(key="forget").set_value(False))

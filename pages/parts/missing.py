@@ -159,7 +159,7 @@ def upload(visit: Session) -> Source:
     )
     if brought is not None:
         try:
-            visit.own = _read(visit, brought.file_id, brought.name, brought.getvalue())  # type: ignore[assignment]
+            visit.own = _read(visit, brought.file_id, brought.name, brought.getvalue())
         except ValueError as error:
             st.error(f"{plain(str(error))} The page keeps showing what it had.")
     if visit.own is None:
@@ -414,7 +414,7 @@ def _population(source: Any) -> str:
 def _finished(experiment: Experiment, forgetful: bool) -> History:
     """A run to the end from this experiment's start, with the right or the forgetful M-step (kept for all visitors)."""
     start = experiment.history().parameters[0]
-    known = experiment.model.known_mean  # type: ignore[attr-defined]
+    known = experiment.model.known_mean
     key = ("missing values to the end", experiment.source, known, tuple(start.to_vector().tolist()), forgetful)
     X = experiment.dataset().X
     history: History = kept(key, lambda: missing.finished(missing.model_of(known, forgetful), X, start))
@@ -429,19 +429,18 @@ def _fit(experiment: Experiment, data: HoledData) -> MissingNormalParameters:
 
 def beside(experiment: Experiment, data: HoledData) -> list[Estimate]:
     """What other methods make of the data on show."""
-    model = MissingNormal(experiment.model.known_mean)  # type: ignore[attr-defined]
+    model = MissingNormal(experiment.model.known_mean)
     return missing.beside(data, _fit(experiment, data), _finished(experiment, True), model)
 
 
 def compare(experiment: Experiment, data: HoledData) -> None:
     """The table of methods: rows used, means, variances with their sds, correlation."""
-    axes = [escape(axis) for axis in data.axes]
-    header = ["Method", "Rows", *(f"Mean, {axis}" for axis in axes), *(f"Variance, {axis}" for axis in axes)]
+    header = ["Method", "Rows", "Mean x", "Mean y", "Variance x", "Variance y", "Correlation"]
     found = beside(experiment, data)
     sds = np.max([each.sds for each in found], axis=0).tolist()
     rows = [
         (
-            escape(each.name),
+            f'<span style="display: inline-block; max-width: 14rem; white-space: normal">{escape(each.name)}</span>',
             "" if each.n_rows is None else f"{each.n_rows:,}",
             *(_rounded(float(value), sd) for value, sd in zip(each.mean, sds, strict=True)),
             *(
@@ -452,8 +451,8 @@ def compare(experiment: Experiment, data: HoledData) -> None:
         )
         for each in found
     ]
-    table = outcome.table("The same data, other methods, each to its end", [*header, "Correlation"], rows)
-    remark = "Divisor of all variances: the number of rows."
+    table = outcome.table("The same data, other methods, each to its end", header, rows)
+    remark = f"x is {escape(data.axes[0])}, y {escape(data.axes[1])}. Divisor of variances: the number of rows."
     if isinstance(experiment.source, Twelve):
         remark += " The mean is known to be (0, 0)."
     if isinstance(experiment.source, TwoTests | LongEruptions):
@@ -505,7 +504,8 @@ def _parameters(history: History, position: int, axes: Sequence[str], truth: Mis
     def cell(pick: Any, digits: int = 3) -> str:
         value = float(pick(theta))
         text = number(value, digits) if abs(value) < 1e6 else shown(value, 5)
-        change = "–" if before is None else report.signed(value - float(pick(before)), digits)
+        moved = 0.0 if before is None else value - float(pick(before))
+        change = "–" if before is None else report.signed(moved, digits) if abs(moved) > report.ROUNDING else "0"
         true = "" if truth is None else _small(f"truth {number(float(pick(truth)), 2)}")
         return f"{text}{_small(change)}{true}"
 
@@ -593,10 +593,11 @@ def _hole_formulas(history: History, position: int, row: int, data: HoledData) -
     )
     st.latex(
         r"\begin{aligned}"
-        rf"&b = \frac{{\sigma_{{xy}}}}{{\sigma_{x}^2}} = \frac{{{tex(one.covariance)}}}{{{tex(one.variance_seen)}}}"
-        rf" = {tex(one.slope)} \\[4pt]"
         rf"&\mathbb{{E}}[{y} \mid {x}] = \mu_{y} + b\,({x} - \mu_{x}) \\"
-        rf"&\quad = {tex(one.mean_missing)} + {_factor(one.slope)} \cdot ({tex(one.value - one.mean_seen)}) \\"
+        rf"&\quad b = \frac{{\sigma_{{xy}}}}{{\sigma_{x}^2}} = \frac{{{tex(one.covariance)}}}"
+        rf"{{{tex(one.variance_seen)}}} = {tex(one.slope)} \\"
+        rf"&\mathbb{{E}}[{y} \mid {x}] = {tex(one.mean_missing)} + {_factor(one.slope)} \cdot "
+        rf"({tex(one.value - one.mean_seen)}) \\"
         rf"&\quad = {tex(one.expected)} \\[6pt]"
         rf"&\operatorname{{Var}}[{y} \mid {x}] = \sigma_{y}^2 - b\,\sigma_{{xy}} \\"
         rf"&\quad = {tex(one.variance_missing)} - {_factor(one.slope)} \cdot {_factor(one.covariance)} \\"
