@@ -207,6 +207,16 @@ class StepReading:
     backward: Array
     smoothed: Array
 
+    @property
+    def predictive(self) -> float:
+        """p(x_t | x_1 ... x_{t-1}), the sum that divides: over all steps their logarithms add up to log p(X)."""
+        return float(self.predicted @ self.densities)
+
+    @property
+    def overlap(self) -> float:
+        """The sum of filtered times backward, which divides them."""
+        return float(self.filtered @ self.backward)
+
 
 def read_step(history: History, position: int, row: int) -> StepReading | None:
     """Forward-backward at one row, as the latest E-step worked it; None at the bare start.
@@ -279,6 +289,27 @@ def expected_counts(history: History, position: int) -> ExpectedCounts | None:
         symbol_counts(history.prepared, posterior) if symbolic else None,
         after,
     )
+
+
+def step_table(history: History, sequences: Sequences, position: int) -> dict[str, list[Any]]:
+    """Every step in a row, as columns: what was observed, and as far as it is known where the chain was."""
+    n_samples, k = history.n_samples, history.model.n_components
+    lengths = sequences.lengths or (n_samples,)
+    columns: dict[str, list[Any]] = {sequences.step: list(range(1, n_samples + 1))}
+    if len(lengths) > 1:
+        columns["sequence"] = np.repeat(np.arange(1, len(lengths) + 1), lengths).tolist()
+    columns[sequences.axis] = [
+        sequences.symbols[int(value)] if sequences.symbols else value for value in sequences.X[:, 0].tolist()
+    ]
+    found = compare_paths(history, sequences, position)
+    if found is not None:
+        responsibilities = history.posterior((position - 1) // 2).responsibilities
+        columns |= {f"p(state {j + 1})": responsibilities[:, j].tolist() for j in range(k)}
+        columns["likeliest state"] = (found.likeliest + 1).tolist()
+        columns["Viterbi path"] = (found.path.states + 1).tolist()
+    if sequences.states is not None:
+        columns["truth"] = [sequences.state_names[state] for state in sequences.states.tolist()]
+    return columns
 
 
 @dataclass(frozen=True)
@@ -406,8 +437,8 @@ def compare_paths(history: History, sequences: Sequences, position: int) -> Path
     )
 
 
-def about_paths(found: Paths, sequences: Sequences) -> str:
-    """Where the most probable path and the likeliest states differ, why, and which of them is right how often."""
+def about_paths(found: Paths, sequences: Sequences, truth: bool = True) -> str:
+    """Where the most probable path and the likeliest states differ, and why; with `truth` how often each is right."""
     step = sequences.step
     said = [f"The Viterbi path, the most probable one, holds {share_text(found.log_share)} of the posterior"]
     if not len(found.differs):
@@ -429,7 +460,7 @@ def about_paths(found: Paths, sequences: Sequences) -> str:
                 f"The likeliest states judge every {step} by itself; a path pays for each change of state. As one "
                 f"whole the path is {times_text(times)} times as probable as the likeliest states in a row."
             )
-    if found.right is not None:
+    if truth and found.right is not None:
         path, likeliest = (number(100 * share, 0) for share in found.right)
         said.append(f"Right by the truth: {path} % of the {step}s on the path, {likeliest} % by the likeliest states.")
     return " ".join(said)
@@ -517,7 +548,13 @@ def beginning(name: str, model: GaussianHiddenMarkov | CategoricalHiddenMarkov, 
         return alike(model, sequences.X)
     if name != "truth" or sequences.truth is None or sequences.truth.n_components != model.n_components:
         raise ValueError(f"the start must be random, alike, or a truth of {model.n_components} states, got {name!r}")
-    return sequences.truth
+    truth = sequences.truth
+    if isinstance(model, GaussianHiddenMarkov) and model.covariance_type == "tied":
+        gaussians = GaussianMixture(model.n_components, "tied").constrain(truth.gaussians)
+        return GaussianHiddenMarkovParameters(
+            truth.initial, truth.transitions, gaussians.means, gaussians.covariances, "tied"
+        )
+    return truth
 
 
 def alike(model: GaussianHiddenMarkov | CategoricalHiddenMarkov, X: Any) -> Any:

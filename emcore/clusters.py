@@ -181,20 +181,31 @@ def merged(mixture: History) -> str:
     )
 
 
-def proof(k_means: History, mixture: History) -> str:
-    """How far two runs from the same means ever differ, in a sentence."""
+def proof(k_means: History, mixture: History) -> tuple[bool, str]:
+    """Whether two runs from the same means are the same at every iteration, and how far they ever differ in words."""
     difference = largest_difference(k_means, mixture)
     n = max(k_means.n_iterations, mixture.n_iterations)
     apart = max(disagreement(k_means, mixture, t) for t in range(n + 1))
-    iterations = f"{n + 1:,} iteration{'' if n == 0 else 's'}, the start included"
-    scale = float(np.asarray(k_means.X).std()) or 1.0
-    if difference <= 1e-9 * scale and not apart:
+    over = f"Over {n + 1:,} iteration{'' if n == 0 else 's'}, the start included: the largest difference of any mean is"
+    X = np.asarray(k_means.X)
+    if difference <= 1e-9 * float(X.std()) + 8 * np.finfo(np.float64).eps * float(np.abs(X).max()):
         size = "0" if difference == 0 else f"{significant(difference)}, which is rounding"
-        return f"Over {iterations}: the largest difference of any mean is {size}, and every point is assigned alike."
-    return (
-        f"Over {iterations}: the largest difference of any mean is {significant(difference)}, and up to {apart:,} of "
-        f"{k_means.n_samples:,} points are assigned differently."
-    )
+        alike = "and every point is assigned alike"
+        if apart:  # with equal means only what is equally near to two of them can go either way
+            alike = f"and points are assigned alike, but for up to {apart:,} that lie equally near to two means"
+        return True, f"{over} {size}, {alike}."
+    text = f"{over} {significant(difference)}, and up to {apart:,} of {len(X):,} points are assigned differently."
+    if any(_coincide(theta.means, float(X.std())) for theta in k_means.parameters):
+        text += (
+            " Two means coincide in it: which of them takes a point is decided by rounding, and there the runs part."
+        )
+    return False, text
+
+
+def _coincide(means: Array, scale: float) -> bool:
+    """Whether two of these means lie in one place, up to rounding."""
+    distances = np.linalg.norm(means[:, None] - means, axis=-1)
+    return bool((distances[np.triu_indices(len(means), 1)] <= 1e-9 * scale).any())
 
 
 def captions(k_means: History, mixture: History, name: str) -> tuple[str, ...]:

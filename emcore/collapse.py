@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 WIDTHS: Final = (1, 2, 5, 10, 20, 50, 100)  # sds of a start, in percent of the data's sd
 MOST_TRIES: Final = 50  # starts that the remedy "restart" goes through
 N_STARTS: Final = 20  # that are counted
+MOST_ITERATIONS: Final = 100  # of each of these
 MOST_GHOSTS: Final = 40  # circles in a picture
 _SLICE: Final = 141  # places of a slice
 
@@ -69,6 +70,13 @@ def copies(X: ArrayLike, row: int) -> int:
     """How many points lie exactly where point `row` does, itself included."""
     points = np.asarray(X)
     return int((points == points[row]).all(axis=1).sum())
+
+
+def nearest(experiment: Experiment, row: int) -> int:
+    """The component whose mean the experiment starts nearest to a point, each axis measured in the data's sd."""
+    X = experiment.dataset().X
+    apart = (_start(experiment).means - X[row]) / unit(X, "full")
+    return int((apart**2).sum(axis=1).argmin())
 
 
 def planted(experiment: Experiment, component: int, row: int, width: float) -> Experiment:
@@ -119,6 +127,34 @@ def narrowest(history: History, component: int) -> Array:
     """The sd of a component in its narrowest direction, in the data's units, at each iteration, shape (T + 1,)."""
     covariances = np.array([theta.covariances[component] for theta in history.parameters])
     return np.asarray(np.sqrt(np.maximum(np.linalg.eigvalsh(covariances)[:, 0], 0.0)))
+
+
+class Fate(NamedTuple):
+    """What becomes of a planted mean that begins with this width.
+
+    Attributes
+    ----------
+    percent : int
+        The width, one of WIDTHS.
+    collapsed_at : int or None
+        The M-step that has no result; None if the run does not collapse.
+    sd : float
+        The last sd of the component in its narrowest direction, in the data's units.
+    """
+
+    percent: int
+    collapsed_at: int | None
+    sd: float
+
+
+def fates(experiment: Experiment, component: int, row: int) -> tuple[Fate, ...]:
+    """The same start with each of WIDTHS: how narrow a component must begin to be caught."""
+    found = []
+    for percent in WIDTHS:
+        history = planted(experiment, component, row, percent / 100).history()
+        at = history.n_iterations + 1 if history.stopped == "degenerate" else None
+        found.append(Fate(percent, at, float(narrowest(history, component)[-1])))
+    return tuple(found)
 
 
 # ---- The remedies ------------------------------------------------------------------------------------------
@@ -265,7 +301,7 @@ class Slice:
     sds : ndarray of shape (n_places,)
         The sd along every axis, as a part of the data's (`unit`), from narrow to wide.
     log_likelihood, log_posterior : ndarray of shape (n_places,)
-        In nats: without and with the log prior.
+        In nats: without and with the log prior; NaN where there is none.
     floor : float
         The smallest that the floor allows.
     """
@@ -301,7 +337,7 @@ class Slice:
         return float(self.sds[self.log_posterior.argmax()])
 
 
-def shrink(start: Experiment, component: int, floor: float, prior: GaussianPrior) -> Slice:
+def shrink(start: Experiment, component: int, floor: float, prior: GaussianPrior | None = None) -> Slice:
     """What each objective says of every sd from a millionth of the data's to three times it, all else held.
 
     `floor` is a part of the data's sd as well.
@@ -318,7 +354,8 @@ def shrink(start: Experiment, component: int, floor: float, prior: GaussianPrior
         covariances[moved] = np.diag(sd**2 * variances)
         there = replace(theta, covariances=covariances)
         plain[i] = model.e_step(prepared, there).objective
-        added[i] = plain[i] + believing.log_prior(there)
+        if prior is not None:
+            added[i] = plain[i] + believing.log_prior(there)
     for array in (sds, plain, added):
         array.flags.writeable = False
     return Slice(sds, plain, added, floor)
@@ -338,14 +375,17 @@ class Collapses:
 
 
 def collapses(experiment: Experiment, floor: float, prior: GaussianPrior) -> Collapses:
-    """How many of N_STARTS starts collapse under each objective. The starts are those that the restarts use."""
+    """How many of N_STARTS starts collapse under each objective, in MOST_ITERATIONS or fewer.
+
+    The starts are those that the restarts use.
+    """
     X = experiment.dataset().X
     way = experiment.start if STARTS[experiment.start].random else "random-points"
     plain = _mixture(experiment)
     counts = []
     for model in (plain, replace(plain, sd_floor=floor), replace(plain, prior=prior)):
         begun = [starts.start(way, model, X, seed) for seed in range(N_STARTS)]
-        runs = run_many(model, X, begun, max_iter=experiment.max_iter, tol=experiment.tol)
+        runs = run_many(model, X, begun, max_iter=min(experiment.max_iter, MOST_ITERATIONS), tol=experiment.tol)
         counts.append(runs.stopped.count("degenerate"))
     return Collapses(N_STARTS, *counts)
 

@@ -357,7 +357,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
         "slanted-bands": _preset(
             "Slanted bands",
             "Three long groups of one and the same shape, side by side and slanted.",
-            "One ellipse for all three, or one for each: which will BIC prefer, and why?",
+            "Take the covariance full instead of tied: how much higher does it climb for six more parameters?",
             _oval(120, (-2.2, 1.4), (1.5, 1.5), 0.85),
             _oval(120, (0, 0), (1.5, 1.5), 0.85),
             _oval(120, (2.2, -1.4), (1.5, 1.5), 0.85),
@@ -370,7 +370,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
         "along-the-axes": _preset(
             "Along the axes",
             "Three groups, flat, tall and flat: none of them is slanted.",
-            "How many numbers does a shape save that cannot slant?",
+            "Take the covariance full instead of diagonal: how much higher does it climb for three more parameters?",
             _oval(120, (0, 0), (2.2, 0.5)),
             _oval(120, (0, 3), (0.5, 1.6)),
             _oval(80, (4, 3), (1.3, 0.4)),
@@ -382,7 +382,7 @@ DATASETS: Mapping[str, Preset] = MappingProxyType(
         "mouse": _preset(
             "Mouse",
             "A large round head and two small round ears.",
-            "k-means draws the border between two means half-way: where does it cut the head?",
+            "Start from k-means and look at iteration 0: what has it made of the ears, and what does EM change?",
             _oval(300, (0, 0)),
             _oval(60, (-2, 2), (0.4, 0.4)),
             _oval(60, (2, 2), (0.4, 0.4)),

@@ -545,17 +545,21 @@ def _farthest_move(history: History, axes: tuple[str, ...], iteration: int) -> s
         return "no loading moved"
     which = f"loading {k + 1} of" if after.n_factors > 1 else "the loading of"
     change = after.loadings[j, k] - before.loadings[j, k]
-    digits = decimals(after)
+    digits = decimals(after)[int(j)]
     return (
         f"{which} {axes[int(j)]} moved most, {signed(float(change), digits)} to "
         f"{number(float(after.loadings[j, k]), digits)}"
     )
 
 
-def decimals(theta: FactorAnalysisParameters) -> int:
-    """How many decimals show a thousandth of the smallest sd of a variable."""
-    smallest = float(np.sqrt(np.diag(theta.covariance)).min())
-    return int(np.clip(2 - np.floor(np.log10(smallest)), 0, 8))
+def decimals(theta: FactorAnalysisParameters) -> list[int]:
+    """How many decimals show a thousandth of each variable's sd: the same for all if their units are alike."""
+    sds = np.sqrt(np.diag(theta.covariance))
+    needed = np.clip(2 - np.floor(np.log10(sds)), 0, 8).astype(int)
+    if np.ptp(needed) <= 1:
+        needed[:] = needed.max()
+    digits: list[int] = needed.tolist()
+    return digits
 
 
 def remarks(history: History, axes: tuple[str, ...]) -> tuple[str, ...]:
@@ -590,7 +594,8 @@ def _freedom(history: History) -> list[str]:
             "parameters fit equally well, and another start ends at others of them."
         )
     if model.n_factors > 1:
-        found.append("Any rotation of the factors fits equally well: only the plane that they span is found.")
+        what = "plane" if model.n_factors == 2 else "space"
+        found.append(f"Any rotation of the factors fits equally well: only the {what} that they span is found.")
     else:
         found.append("The factor's sign is free: all loadings times minus 1 fit equally well.")
     return found

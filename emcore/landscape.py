@@ -974,7 +974,7 @@ def _visited(history: History, name: str, vectors: Array) -> tuple[float, float]
     beyond = _BEYOND.get(kind, 1.0)
     if kind == "mean":
         X = np.asarray(history.X)
-        beyond *= float(X[:, position % X.shape[1]].std()) or 1.0
+        beyond *= float(np.nanstd(X[:, position % X.shape[1]])) or 1.0  # NaN is a missing value
     room = max(beyond, 0.4 * float(np.ptp(values)))
     return float(values.min()) - room, float(values.max()) + room
 

@@ -6,6 +6,7 @@ Also EM with a step gone wrong, which fills the holes and forgets how uncertain 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,33 +75,29 @@ def beginning(name: str, model: MissingNormal, X: Array) -> MissingNormalParamet
 # ---- Words ------------------------------------------------------------------------------------------------
 
 
-def holes(X: Array) -> Array:
-    """The number of values missing in each column of those rows that show something, shape (n_features,)."""
-    missing = np.isnan(X)
-    count: Array = missing[~missing.all(axis=1)].sum(axis=0)
-    return count
+def missing_words(axes: Sequence[str]) -> Words:
+    """What each step of a run on these columns did."""
+
+    def left_open(history: History, t: int) -> str:
+        sds, X = history.posterior(t).sds, history.prepared.X
+        missing = np.isnan(X) & ~np.isnan(X).all(axis=1, keepdims=True)
+        parts = [
+            f"{_holes(count)} in {axis} filled, sd {number(float(sds[missing[:, j], j][0]), 3)}"
+            for j, axis in enumerate(axes)
+            if (count := int(missing[:, j].sum()))
+        ]
+        return listed(parts) if parts else "there is no hole to fill"
+
+    def moved(history: History, t: int) -> str:
+        theta = history.parameters[t]
+        variances = listed([number(float(variance), 3) for variance in np.diag(theta.covariance)])
+        return f"the variances become {variances}, the correlation {number(float(theta.correlations[0, 1]), 3)}"
+
+    return Words(left_open, moved)
 
 
-def _left_open(history: History, t: int) -> str:
-    posterior = history.posterior(t)
-    X = history.prepared.X
-    missing = np.isnan(X) & ~np.isnan(X).all(axis=1, keepdims=True)
-    parts = [
-        f"{missing[:, j].sum():,} hole{'' if missing[:, j].sum() == 1 else 's'} of {axis} filled, each with sd "
-        f"{number(float(posterior.sds[missing[:, j], j].mean()), 3)}"
-        for j, axis in enumerate("xy")
-        if missing[:, j].any()
-    ]
-    return listed(parts) if parts else "there is no hole to fill"
-
-
-def _moved(history: History, t: int) -> str:
-    theta = history.parameters[t]
-    sds = listed([number(float(sd), 3) for sd in theta.sds])
-    return f"the sds become {sds}, the correlation {number(float(theta.correlations[0, 1]), 3)}"
-
-
-MISSING_WORDS: Final = Words(_left_open, _moved)
+def _holes(count: int) -> str:
+    return f"{count:,} hole{'' if count == 1 else 's'}"
 
 
 # ---- One hole ---------------------------------------------------------------------------------------------
@@ -307,9 +304,9 @@ def beside(
     return found
 
 
-def finished(model: MissingNormal, X: Array) -> History:
-    """A run until hardly anything changes, from the start without correlation."""
-    return run(model, X, model.independent(X), max_iter=2_000, tol=1e-12)
+def finished(model: MissingNormal, X: Array, start: MissingNormalParameters | None = None) -> History:
+    """A run until hardly anything changes, from `start` or from the one without correlation."""
+    return run(model, X, start or model.independent(X), max_iter=2_000, tol=1e-12)
 
 
 def forgetful_limit(source: TwoTests) -> MissingNormalParameters | None:
@@ -333,6 +330,24 @@ def forgetful_limit(source: TwoTests) -> MissingNormalParameters | None:
     X = MissingNormalData(np.zeros((begun, 2)), tuple(patterns), np.arange(0), truth.mean, np.ones(2))
     limit: MissingNormalParameters = run(ForgetfulNormal(), X, truth, max_iter=2_000, tol=1e-14).parameters[-1]
     return limit
+
+
+def twelve_profile() -> tuple[Array, Array]:
+    """The highest log-likelihood of Murray's twelve points for every correlation, the mean known to be 0.
+
+    With variance v and correlation r in both columns, four rows with squares 1 and 1 and eight with one square 4 give
+    -(16 log(2 pi v) + 4 log(1 - r^2) + (8 / (1 - r^2) + 32) / v) / 2, which is highest where v is a sixteenth of the
+    last numerator: 8/3 at r = 1/2, 5/2 at r = 0.
+
+    Returns
+    -------
+    correlations, log_likelihood : ndarray of shape (n_values,)
+    """
+    correlations = np.linspace(-0.95, 0.95, 191)
+    left = 1 - correlations**2
+    variance = (8 / left + 32) / 16
+    log_likelihood: Array = -0.5 * (16 * np.log(2 * np.pi * variance) + 4 * np.log(left) + 16)
+    return correlations, log_likelihood
 
 
 # ---- The picture ------------------------------------------------------------------------------------------

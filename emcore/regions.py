@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 Range = tuple[float, float]
 
 SURE: Final = 0.9  # the responsibility from which on a place is taken for sure
+SURE_ODDS: Final = float(np.log(SURE / (1 - SURE)))
+ALIKE: Final = 0.01  # nats, at temperature 1: components that differ by less anywhere have no border to speak of
+FARTHEST: Final = 1e9  # log odds beyond this are as good as certain
 GRID: Final = 90  # cells along each axis
 GRID_1D: Final = 2001
 
@@ -32,7 +35,8 @@ class Regions:
     Attributes
     ----------
     borders : ndarray of shape (n_iterations + 1, n_line_points, n_features)
-        Where two components are equally likely and no other is likelier. In two dimensions pieces of line, each
+        Where two components are equally likely and no other is likelier; nowhere, where all components lie on top of
+        each other. In two dimensions pieces of line, each
         followed by a gap (NaN); in one dimension single places. Padded with NaN to one length.
     sure : ndarray of shape (n_iterations + 1, n_line_points, n_features)
         Where the likeliest component has a responsibility of SURE, in the same form; no lines where every place is
@@ -68,23 +72,28 @@ def regions(
         logs = log_joint(grid, theta)
         n_components = logs.shape[1]
         # the line between two components belongs to both: the last component's are those of the others
-        borders.append(_joined([lines(_lead(logs, k), 0.0, axes) for k in range(n_components - 1)], len(axes)))
-        odds = [] if temperature == 0 or n_components == 1 else range(n_components)
-        level = float(np.log(SURE / (1 - SURE)))
-        sure.append(_joined([lines(_log_odds(logs / temperature, k), level, axes) for k in odds], len(axes)))
+        leads = _leads(logs) if n_components > 1 else np.zeros_like(logs)
+        alike = float(np.abs(leads).max()) < ALIKE * max(temperature, 1.0)
+        borders.append(_joined([lines(lead, 0.0, axes) for lead in ([] if alike else leads.T[:-1])], len(axes)))
+        odds = np.empty((len(logs), 0)) if temperature == 0 or n_components == 1 else _log_odds(logs / temperature)
+        sure.append(_joined([lines(each_odds, SURE_ODDS, axes) for each_odds in odds.T], len(axes)))
     return Regions(_padded(borders), _padded(sure))
 
 
-def _lead(logs: Array, k: int) -> Array:
-    """By how much component k is likelier than the likeliest other one."""
-    lead: Array = logs[:, k] - np.delete(logs, k, axis=1).max(axis=1)
-    return lead
+def _leads(logs: Array) -> Array:
+    """By how much each component is likelier than the likeliest other one, shape (n_places, n_components)."""
+    two = np.partition(logs, -2, axis=1)[:, -2:]
+    others = np.where(logs == two[:, 1:], two[:, :1], two[:, 1:])
+    leads: Array = logs - others
+    return leads
 
 
-def _log_odds(logs: Array, k: int) -> Array:
-    """log r / (1 - r) of component k."""
-    odds: Array = logs[:, k] - logsumexp(np.delete(logs, k, axis=1), axis=1)
-    return odds
+def _log_odds(logs: Array) -> Array:
+    """log r / (1 - r) of each component, shape (n_places, n_components)."""
+    shares = logs - logsumexp(logs, axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        odds: Array = shares - np.log(-np.expm1(np.minimum(shares, 0.0)))
+    return np.clip(odds, -FARTHEST, FARTHEST)
 
 
 def _lines_2d(heights: Array, level: float, axes: list[Array]) -> Array:

@@ -361,9 +361,11 @@ def level_line(
     """Where the grid crosses the level: pieces of two points and a gap, shape (3 * n_pieces, 2)."""
     above = heights > level
     cases = above[:-1, :-1] + 2 * above[:-1, 1:] + 4 * above[1:, 1:] + 8 * above[1:, :-1]
+    rows, columns = np.nonzero((cases > 0) & (cases < 15))  # the few cells that the line passes through
+    found = cases[rows, columns]
     pieces = []
     for case, *sides in _CELL_LINES:
-        row, column = np.nonzero(cases == case)
+        row, column = rows[found == case], columns[found == case]
         if len(row):
             ends = [_crossing(heights, level, xs, ys, row, column, side) for side in sides]
             pieces.append(np.stack([*ends, np.full((len(row), 2), np.nan)], axis=1).reshape(-1, 2))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emcore import starts
-from emcore.em import DegenerateFit, History
+from emcore.em import History
 from emcore.experiment import Experiment, kept
 from emcore.models import GaussianMixture, GaussianMixtureParameters
 from emcore.models import gaussian_kernel as kernel
@@ -28,9 +28,12 @@ from emcore.models.gaussian_mixture import CovarianceType
 from emcore.models.mixture import whole_number
 from emcore.report import listed, number, significant
 from emcore.restarts import Runs, joined, run_many
+from emcore.scene import scene
 from emcore.starts import STARTS
 
 Array = NDArray[np.float64]
+
+MAP_LINE, MAP_SIDE = 200, 48  # places of a map of uncertainty: on a line, and along each axis of the plane
 
 # Streams of random numbers of their own, beside those of data (0) and starts (1).
 _FOLDS, _REPLICATES = 2, 3
@@ -366,7 +369,7 @@ def likelihood_ratio(experiment: Experiment, n_runs: int) -> float:
     """2 (log-likelihood with one component more - with the experiment's), each the best of some runs; not below 0.
 
     NaN where every run collapsed. Its distribution is not chi-squared: with one component too many the parameters
-    are not identified (McLachlan 1987; McLachlan & Peel 2000, section 6.4).
+    are not identified (McLachlan 1987; McLachlan & Peel 2000, chapter 6).
     """
     few, more = _neighbours(experiment)
     ends = [fits(one, 0, n_runs) for one in (few, more)]
@@ -384,7 +387,7 @@ def replicate(experiment: Experiment, n_runs: int, index: int, seed: int = 0) ->
     experiment : Experiment
         Its model is the one without the extra component.
     n_runs : int
-        As for the data themselves: fewer runs would find lower ratios.
+        As for the data themselves, from starts with the same seeds: more or fewer runs would find other ratios.
     index, seed : int
         Each pair gives points of its own.
     """
@@ -396,10 +399,7 @@ def replicate(experiment: Experiment, n_runs: int, index: int, seed: int = 0) ->
             return math.nan
         theta = fitted.runs.parameters[fitted.best]
         X = draw(theta, fitted.n_samples, np.random.default_rng([seed, _REPLICATES, index]))
-        try:
-            ends = [_best(_runs(few, X, n_runs, also=(theta,))), _best(_runs(more, X, n_runs))]
-        except DegenerateFit:
-            return math.nan
+        ends = [_best(_runs(few, X, n_runs)), _best(_runs(more, X, n_runs))]
         return _ratio(*(math.nan if end is None else end[0] for end in ends))
 
     value: float = kept(("replicate", few, n_runs, index, seed), make)
@@ -441,7 +441,7 @@ def _ratio(few: float, more: float) -> float:
     return math.nan if math.isnan(few) or math.isnan(more) else max(0.0, 2 * (more - few))
 
 
-def _runs(experiment: Experiment, X: Array, n_runs: int, also: Sequence[GaussianMixtureParameters] = ()) -> Runs:
+def _runs(experiment: Experiment, X: Array, n_runs: int) -> Runs:
     """Runs of the experiment on other points, from starts with the same seeds."""
     model = _mixture(experiment)
     prepared = model.prepare(X)
@@ -449,7 +449,7 @@ def _runs(experiment: Experiment, X: Array, n_runs: int, also: Sequence[Gaussian
         starts.start(experiment.start, model, prepared.X, seed)
         for seed in range(n_runs if STARTS[experiment.start].random else 1)
     ]
-    return run_many(model, prepared, [*also, *begun], max_iter=experiment.max_iter, tol=experiment.tol)
+    return run_many(model, prepared, begun, max_iter=experiment.max_iter, tol=experiment.tol)
 
 
 def _best(runs: Runs) -> tuple[float, GaussianMixtureParameters] | None:
@@ -489,8 +489,30 @@ def about_choice(sweep: Mapping[int, Fits]) -> str:
         if found is None:
             continue
         lead = f", {number(found.lead, 1)} below the next" if math.isfinite(found.lead) else ""
-        sentences.append(f"{criterion.title} is lowest at **K = {found.n_components}**{lead}")
+        last = " (the last one tried)" if len(sweep) > 1 and found.n_components == max(sweep) else ""
+        sentences.append(f"{criterion.title} is lowest at **K = {found.n_components}**{last}{lead}")
     return "; ".join(sentences) + "." if sentences else ""
+
+
+_SHAPES = {"full": "full", "tied": "tied", "diag": "diagonal", "spherical": "spherical"}
+
+
+def about_shapes(sweeps: Mapping[str, Mapping[int, Fits]], criterion: str) -> str:
+    """Which covariance type and number of components one criterion chooses, and which comes next."""
+    found = sorted(
+        (value, shape, k)
+        for shape, sweep in sweeps.items()
+        for k, value in by_components(sweep, criterion).items()
+        if not math.isnan(value)
+    )
+    if len(found) < 2:
+        return ""
+    (lowest, shape, k), (second, other, j) = found[:2]
+    return (
+        f"Of all covariance types, {CRITERIA[criterion].title} is lowest with **{_SHAPES[shape]}, K = {k}**: "
+        f"{number(lowest)}. Next is {_SHAPES[other]}, K = {j}, {number(second - lowest, 1)} higher. Shape and K are "
+        "chosen together: a poorer shape needs more components for the same points."
+    )
 
 
 def about_restarts(sweep: Mapping[int, Fits]) -> str:
@@ -589,11 +611,12 @@ def about_test(n_components: int, ratio: float, replicates: Sequence[float]) -> 
     larger = sum(value >= ratio for value in known)
     lost = len(replicates) - len(known)
     left_out = f" {lost:,} more collapsed and are left out." if lost else ""
-    verdict = (
-        "Chance alone gains as much often enough: little speaks for one component more."
-        if p > 0.05
-        else "Chance alone hardly ever gains as much: the data ask for one component more."
-    )
+    if 20 * (1 + larger) > 1 + len(known) and larger == 0:
+        verdict = "These are too few data sets to tell: draw more."
+    elif p > 0.05:
+        verdict = "Chance alone gains as much often enough: little speaks for one component more."
+    else:
+        verdict = "Chance alone hardly ever gains as much: the data ask for one component more."
     return (
         f"On the data, K = {n_components + 1} gains {number(ratio)} over K = {n_components} (twice the difference of "
         f"log-likelihoods). On {len(known):,} data sets drawn from the fit with K = {n_components}, the gain was as "
@@ -635,6 +658,16 @@ def predict(X: ArrayLike, parameters: GaussianMixtureParameters, places: ArrayLi
         Prediction(share, density, float((known < density).mean()))
         for share, density in zip(shares, found.tolist(), strict=True)
     ]
+
+
+def map_places(history: History) -> Array:
+    """Places over all that the picture of a run shows, a grid in two dimensions, shape (n_places, n_features)."""
+    start = replace(history, parameters=history.parameters[:1], objective=history.objective[:1])
+    drawn = scene(start, np.zeros((history.model.n_components, 3), dtype=np.uint8))
+    if drawn.n_features == 1:
+        return np.linspace(*drawn.x_range, MAP_LINE)[:, None]
+    across, up = (np.linspace(*reach, MAP_SIDE) for reach in (drawn.x_range, drawn.y_range))
+    return np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
 
 
 def uncertainty(history: History, places: ArrayLike, most: int = 60) -> tuple[NDArray[np.int_], Array]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from emcore import clusters
 from emcore.em import History
 from emcore.experiment import Experiment
 from emcore.models import GaussianMixture
 from emcore.models.gaussian_mixture import CovarianceType
-from emcore.report import number, objective_text
+from emcore.report import listed, number, objective_text
 from emcore.selection import fits_of, n_parameters, penalties
 
 SHAPES: Final[tuple[CovarianceType, ...]] = ("full", "tied", "diag", "spherical")
@@ -113,6 +115,26 @@ def margin(scores: Mapping[CovarianceType, Score], titles: Mapping[str, str]) ->
         )
         why = f"it {charged} and ends {climbed}"
     return f"Next is {titles[next_one].lower()}, {number(second.bic - winner.bic, 1)} above it: {why}."
+
+
+def in_their_groups(
+    histories: Mapping[CovarianceType, History],
+    k_means: History,
+    labels: NDArray[np.int_] | None,
+    titles: Mapping[str, str],
+) -> str:
+    """Of how many points each run, and k-means, found the group that they were drawn from; "" where nobody knows it."""
+    if clusters.recovered(k_means, 0, labels) is None:
+        return ""
+
+    def share(history: History) -> str:
+        return clusters.share_text(clusters.recovered(history, history.n_iterations, labels))
+
+    found = [f"{titles[shape].lower()} {share(history)}" for shape, history in histories.items()]
+    return (
+        f"Points that end in the group that they were drawn from: {listed(found)}; k-means from the same means, which "
+        f"takes all groups for circles of one size, {share(k_means)}."
+    )
 
 
 def captions(histories: Mapping[CovarianceType, History], titles: Mapping[str, str]) -> tuple[str, ...]:

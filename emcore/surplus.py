@@ -52,12 +52,14 @@ def survivors(history: History) -> int:
 
 
 def threshold(n_features: int) -> float:
-    """Half the number of parameters of a component's mean and covariance.
+    """The concentration prior at which surplus components begin to be kept, for many points: (d + 1) / 2.
 
-    For large samples a concentration prior below it empties the surplus components, and one above it lets them share
-    the points of others (Rousseau & Mengersen 2011, J. R. Statist. Soc. B 73, 689-710).
+    d is the number of parameters of a component's mean and covariance. A component in use costs the bound
+    (d + 1) / 2 log n, an empty one alpha_0 log n, and so the bound is highest with as few in use as the data need, or
+    with all (Watanabe & Watanabe 2006, Advances in Neural Information Processing Systems 18).
     """
-    return n_features * (n_features + 3) / 4
+    n_parameters = n_features + n_features * (n_features + 1) // 2
+    return (n_parameters + 1) / 2
 
 
 def with_prior(experiment: Experiment, concentration: float) -> Experiment:

@@ -92,6 +92,12 @@ LESSONS = (
         "Shrink a component onto a point, and compare a restart, a floor and a prior made of ghost points.",
     ),
     Lesson(
+        "missing.py",
+        "Missing values",
+        "Other models",
+        "Fill the holes of a table and keep their variance, beside dropping rows, filling in means, and your own CSV.",
+    ),
+    Lesson(
         "factor_analysis.py",
         "Factor analysis",
         "Other models",

@@ -71,6 +71,8 @@ def test_the_start_is_the_sidebars_but_for_one_component(covariance_type):
     else:
         np.testing.assert_allclose(after.sds[1], wanted, rtol=1e-12)
         np.testing.assert_allclose(after.covariances[[0, 2]], before.covariances[[0, 2]], rtol=1e-12)
+    distances = cdist(before.means / X.std(axis=0), X / X.std(axis=0))
+    assert [collapse.nearest(experiment, row) for row in range(20)] == distances.argmin(axis=0)[:20].tolist()
     for component, row in ((3, 0), (-1, 0), (0, len(X)), (0, -1)):
         with pytest.raises(ValueError, match="component must be from 0 to 2 and row from 0 to 131"):
             collapse.planted(experiment, component, row, 0.5)
@@ -84,6 +86,23 @@ def test_the_narrowest_sd_is_the_root_of_the_smallest_eigenvalue():
         a, b, c = history.parameters[t].covariances[0][[0, 0, 1], [0, 1, 1]]
         smallest = (a + c) / 2 - np.hypot((a - c) / 2, b)
         assert collapse.narrowest(history, 0)[t] == pytest.approx(np.sqrt(smallest), rel=1e-12)
+
+
+def test_the_fate_of_each_width_is_that_of_its_run():
+    row = collapse.magnet(DUPLICATES.dataset().X)
+    found = collapse.fates(DUPLICATES, 0, row)
+    assert [fate.percent for fate in found] == list(collapse.WIDTHS)
+    assert found[0].collapsed_at == 1 < found[-1].collapsed_at
+    start = DUPLICATES.history().parameters[0]
+    for fate in found[3:6]:
+        means, covariances = np.array(start.means), np.array(start.covariances)
+        means[0], covariances[0] = (2.5, 2.5), np.diag((fate.percent / 100 * DUPLICATES.dataset().X.std(axis=0)) ** 2)
+        alone = run(DUPLICATES.model, DUPLICATES.dataset().X, replace(start, means=means, covariances=covariances))
+        assert (alone.stopped, alone.n_iterations + 1) == ("degenerate", fate.collapsed_at)
+        assert fate.sd == pytest.approx(np.sqrt(np.linalg.eigvalsh(alone.parameters[-1].covariances[0])[0]), rel=1e-9)
+    X = WAITING.dataset().X
+    waiting = [fate.collapsed_at for fate in collapse.fates(WAITING, 0, collapse.magnet(X))]
+    assert waiting[0] and waiting[-1] is None
 
 
 # ---- The remedies ------------------------------------------------------------------------------------------
@@ -190,6 +209,8 @@ def test_tied_covariances_cannot_shrink_alone():
     drawn = collapse.shrink(start, 0, 0.05, prior_of(experiment))
     assert drawn.log_likelihood[0] < drawn.log_likelihood.max() - 1e6
     assert "has a maximum" in collapse.without_limit(X, 0, "tied")
+    low, high = slice_figure(drawn, remedies=False).layout.yaxis.range
+    assert high - low < 1e5 < np.ptp(drawn.log_likelihood)  # or the top could not be seen
     assert start.history().stopped != "degenerate"
 
 
@@ -413,6 +434,26 @@ def test_ghosts_can_be_added_weighed_and_put_back():
     app = press(app, "As Fraley & Raftery")
     assert link(app) == {"section": "ghosts", "predict": "0", "spread": "20.41"}
     assert "15 collapse by maximum likelihood, none with the floor and none with the prior" in words(app)
+
+
+def test_many_runs_on_large_data_wait_until_they_are_asked_for(monkeypatch):
+    monkeypatch.setattr("pages.parts.shrinking.QUICK", 100)
+    app = lesson(section="ghosts", predict="0")
+    assert "random starts" not in words(app)
+    assert "of 20 random starts 15 collapse" in words(press(app, "Work it out"))
+
+
+def test_data_that_allow_no_prior_keep_the_rest_of_the_page():
+    groups = {"data": "groups", "groups": "40,0,0,1,1,0", "components": "2", "predict": "0"}
+    app = lesson(**groups)
+    flat = OwnData.of("flat", ("x", "y"), [[0.0, 1.0], [1.0, 1.0], [5.0, 1.0]])
+    visit = app.session_state["session"]
+    visit.own, visit.values["data"] = flat, "file"
+    for section, refused in (("collapse", 0), ("remedies", 1), ("ghosts", 1)):
+        app.session_state["data"], app.session_state["section"] = "file", section
+        app = apptest.run(app)
+        assert [warning.value.startswith("There is no such prior") for warning in app.warning] == [True] * refused
+        assert app.title[0].value == "Collapse and priors" and "begins with its mean on point 3" in app.caption[0].value
 
 
 def test_a_link_that_does_not_fit_is_put_right():

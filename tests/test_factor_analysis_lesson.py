@@ -137,3 +137,30 @@ def test_what_is_written_is_read_again(setting):
     if setting != "variables":
         assert query[setting]
         assert choices.read_link(query, offer).values[setting] == changed[setting]
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ({"variables": "six-tests", "factors": "1"}, "piece of the hidden line"),
+        ({"variables": "irises", "noise": "equal"}, "piece of the hidden line"),
+        ({"variables": "three-examiners", "factors": "2"}, "Turn two of the factors"),
+        ({"variables": "own"}, "piece of the hidden line"),
+    ],
+    ids=["one", "equal", "two", "own"],
+)
+def test_the_question_fits_the_model(query, asked):
+    assert asked in words(lesson(**query))
+
+
+def test_a_saddle_is_named():
+    assert "stands still on other eigenvectors" in words(lesson(section="pca", begin="across"))
+    assert "stands still" not in words(lesson(section="pca"))
+
+
+def test_a_file_that_is_not_here_has_a_stand_in():
+    app = lesson(variables="own", factors="3", point="20000", section="rotation")
+    assert "Choose a CSV file" in app.info[0].value and not app.warning
+    values = app.session_state["session"].values
+    assert (values["factors"], values["point"]) == (1, 150)
+    assert link(app)["variables"] == "own"

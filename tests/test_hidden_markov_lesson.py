@@ -149,6 +149,9 @@ def test_a_step_is_worked_with_its_own_numbers(name):
             np.testing.assert_array_equal(read.smoothed, posterior.responsibilities[row])
             assert read.begins == (row in {0, *np.cumsum(sequences.lengths)[:-1]})
             assert read.ends == (row == n - 1)
+    position = history.n_positions - 1
+    divisors = [chains.read_step(history, position, row).predictive for row in range(n)]
+    assert np.log(divisors).sum() == pytest.approx(history.objective[-1], rel=1e-12)
     with pytest.raises(ValueError, match="row must be from 0"):
         chains.read_step(history, 1, n)
 
@@ -219,6 +222,17 @@ def test_likeliest_states_that_cannot_follow_each_other():
         moves = begin.transitions[found.likeliest[:-1], found.likeliest[1:]]
         assert (found.log_share_of_likeliest == -np.inf) == bool((moves == 0).any())
         assert ("cannot follow each other" in chains.about_paths(found, source.make())) == bool((moves == 0).any())
+
+
+def test_the_table_has_every_step():
+    history, sequences = of_example("channel")
+    assert list(chains.step_table(history, sequences, 0)) == ["sample", "sequence", "Current (pA)", "truth"]
+    columns = chains.step_table(history, sequences, 5)
+    assert all(len(values) == history.n_samples for values in columns.values())
+    assert columns["sequence"].count(2) == 70 and columns["truth"][0] in ("open", "closed")
+    shares = np.array([columns["p(state 1)"], columns["p(state 2)"]])
+    assert np.array_equal(shares.argmax(axis=0) + 1, columns["likeliest state"])
+    assert columns["Viterbi path"] == (chains.compare_paths(history, sequences, 5).path.states + 1).tolist()
 
 
 def test_captions_speak_of_the_run():
@@ -381,7 +395,16 @@ def test_model_start_and_truth():
     assert "Sample 100:" in words(app)
     run(app.selectbox(key="sequence").set_value("diary"))
     run(app.number_input(key="step to look at").set_value(62))
-    assert "nothing follows" in words(app) or "Before the first E-step" in words(app)
+    assert "Day 62:" in words(app)
+
+
+def test_one_sd_for_all_states():
+    app = opened(sequence="returns", tied="1", begin="truth", position="9")
+    theta = app.session_state["session"].rested[0].history().parameters
+    assert all(one.sds[0, 0] == one.sds[1, 0] for one in theta)
+    assert not app.warning and not app.error
+    run(app.selectbox(key="sequence").set_value("diary"))
+    assert app.toggle(key="tied").disabled
 
 
 def test_an_own_sequence_is_typed():
@@ -416,6 +439,12 @@ def test_a_hostile_link_is_answered(query, sentence):
     assert sentence in app.warning[0].value.replace("\\", "")
 
 
+def test_symbols_are_text_and_nothing_else():
+    app = opened(sequence="own", typed="<u>x, $y$ <u>x <img> $y$ <img> <u>x {{z}}", position="3")
+    assert "<u>" not in words(app) and "<img>" not in words(app)
+    assert "p(&lt;u&gt;x)" in words(app)
+
+
 def test_a_collapse_is_said_and_the_page_stays():
     app = opened(sequence="own", kind="numbers", typed="0 0.1 0.05 0.12 9 0.02 0.07 0.11", states="3")
     assert "in a collapse" in words(app)
@@ -424,9 +453,9 @@ def test_a_collapse_is_said_and_the_page_stays():
 
 def test_prediction_and_answer():
     app = opened()
-    assert not any("outvote" in one.value for one in app.markdown)
+    assert not any("can outvote" in one.value for one in app.markdown)
     run(app.radio[0].set_value(2))
     predict = next(button for button in app.button if button.label == "Predict")
     run(predict.click())
-    said = next(one.value for one in app.markdown if "outvote" in one.value)
+    said = next(one.value for one in app.markdown if "can outvote" in one.value)
     assert said.startswith("**It falls below one half** (as you predicted)")

@@ -57,14 +57,23 @@ def test_nothing_is_told_before_the_guess():
 
 
 def test_other_data_ask_again_and_a_link_does_not():
-    app = opened(guess="4", components="4", most="3", tries="1")
+    app = opened(guess="4", components="4", most="3", tries="1", truth="1")
     assert "BIC is lowest" in words(app)
     run(app.number_input(key="data-seed").set_value(2))
     assert visit(app).values["guess"] == 4
     run(app.selectbox(key="preset").set_value("old-faithful"))
     assert visit(app).values["guess"] == 0 and "BIC is lowest" not in words(app)
+    assert not visit(app).values["truth"]
     run(app.segmented_control(key="guessed").set_value(2))
     assert "Nobody knows how many groups" in words(app)
+
+
+def test_a_guess_after_a_start_by_hand_begins_elsewhere():
+    app = opened(guess="2", components="2", most="2", tries="1", start="by-hand", by_hand="1,0,0,1,1,0;1,3,0,1,1,0")
+    assert experiment(app).by_hand is not None and "fits one K only" in words(app)
+    press(app, "Guess again")
+    run(app.segmented_control(key="guessed").set_value(5))
+    assert experiment(app).model.n_components == 5 and experiment(app).start == "random-points"
 
 
 def test_the_table_holds_the_numbers_of_the_sweep():
@@ -137,7 +146,7 @@ def test_a_stop_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch):
     app.session_state["selection"].done[ordered[1]] = None
     app.session_state["selection"].done[ordered[2]] = None
     run(app.segmented_control(key="tries").set_value(10))
-    assert f"Stopped: 2 of {len(jobs)} pieces" in words(app)
+    assert f"Stopped: 2 of {len(jobs)} parts" in words(app)
     assert "<td>5</td>" in words(app) and "<td>2</td>" in words(app)
     press(app, "Go on")
     assert "Stopped" not in words(app) and words(app).count("<td>10</td>") == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,8 @@ from emcore.models import EqualSpheres, GaussianMixture, GaussianMixtureParamete
 from emcore.regions import regions
 from pages.parts import settings as choices
 from tests import textbook
+from tests.apptest import lesson, link, press, run, words
 
-APP = str(Path(__file__).parents[1] / "app.py")
-LESSON = "pages/lessons/k_means.py"
 BOX = (-6.0, 6.0)
 
 
@@ -77,6 +75,13 @@ def test_on_one_axis_a_border_is_a_place():
     np.testing.assert_allclose(np.sort(places(found.sure[0])[:, 0]), 1 + np.array([-1, 1]) * np.log(9) / 4, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("error")
+def test_components_on_top_of_each_other_have_no_border():
+    together = EqualSpheres.at([[0.0, 0.0], [1e-4, 0.0], [0.0, 1e-5]], 1.0)
+    found = regions([together, EqualSpheres.at([[0.0, 0.0], [1.0, 0.0], [0.0, 9.0]], 1.0)], 1.0, BOX, BOX)
+    assert np.isnan(found.borders[0]).all() and np.isfinite(found.borders[1]).any()
+
+
 def test_one_component_has_no_border():
     found = regions([EqualSpheres.at([[0.0, 0.0]], 1.0)], 1.0, BOX, BOX)
     assert np.isnan(found.borders).all() and np.isnan(found.sure).all()
@@ -90,8 +95,8 @@ def test_the_two_pictures_are_one_at_temperature_0_with_means_alone(preset: str)
     experiment = experiment_of(preset)
     k_means = clusters.k_means_run(experiment)
     hard = clusters.tempered_run(experiment, 0.0, means_alone=True)
-    said = clusters.proof(k_means, hard)
-    assert "every point is assigned alike" in said
+    same, said = clusters.proof(k_means, hard)
+    assert same and "every point is assigned alike" in said
     pictures = [
         regions_figure(history, title="k-means", temperatures=0.0).at(2 * k_means.n_iterations + 1)
         for history in (clusters.as_mixture(k_means), hard)
@@ -167,10 +172,18 @@ def test_recovered_matches_components_and_groups_and_leaves_out_strays():
     assert clusters.recovered(history, 0, np.full(len(labels), -1)) is None
 
 
+@pytest.mark.parametrize("source", [PresetData("four-groups", 3), PresetData("tolerance-trap")], ids=["2d", "1d"])
+def test_where_means_coincide_rounding_decides_and_is_named(source: PresetData):
+    experiment = Experiment(source, GaussianMixture(10), "grand-mean")
+    hard = clusters.tempered_run(experiment, 0.0, means_alone=True)
+    same, said = clusters.proof(clusters.k_means_run(experiment), hard)
+    assert "equally near to two means" in said if same else "is decided by rounding" in said
+
+
 def test_a_different_mixture_is_not_proved_equal():
     experiment = experiment_of("mouse")
-    said = clusters.proof(clusters.k_means_run(experiment), clusters.tempered_run(experiment, 1.0))
-    assert "assigned differently" in said
+    same, said = clusters.proof(clusters.k_means_run(experiment), clusters.tempered_run(experiment, 1.0))
+    assert not same and "assigned differently" in said and "rounding" not in said
 
 
 def test_components_that_end_on_top_of_each_other_are_said_to():
@@ -268,8 +281,7 @@ def test_the_figures_step_with_their_runs():
         assert (now.x[0], now.y[0]) == (t, degrees[t])
     picture = regions_figure(annealed, title="Annealed <b>", temperatures=degrees.tolist())
     names = [trace.name for trace in picture.figure.data]
-    assert names[-2:] == ["Border", "90 % sure"] and not picture.drags
-    assert "&lt;b&gt;" in picture.figure.layout.legend.title.text
+    assert names[-3:] == ["<b>Annealed &lt;b&gt;</b>", "Border", "90 % sure"] and not picture.drags
     border = picture.at(21).data[-2]
     expected = regions([annealed.parameters[10]], degrees[10], *map(tuple, _ranges(picture))).borders[0]
     drawn = np.column_stack([border.x, border.y]).astype(float)
@@ -282,11 +294,18 @@ def _ranges(picture) -> tuple:
     return picture.figure.layout.xaxis.range, picture.figure.layout.yaxis.range
 
 
-def test_without_outlines_only_these_vanish():
-    shown = clusters.as_mixture(clusters.k_means_run(experiment_of("mouse")))
+@pytest.mark.parametrize(
+    ("preset", "outlines"),
+    [
+        ("mouse", {f"Component {k}, {sd} sd" for k in (1, 2, 3) for sd in (1, 2)}),
+        ("waiting-times", {"Sum of components", "Component 1", "Component 2"}),
+    ],
+    ids=["2d", "1d"],
+)
+def test_without_outlines_only_these_vanish(preset: str, outlines: set[str]):
+    shown = clusters.as_mixture(clusters.k_means_run(experiment_of(preset)))
     with_them, without = (regions_figure(shown, title="k", temperatures=0, outlines=on) for on in (True, False))
-    faded = {trace.name for trace in without.figure.data if trace.opacity == 0}
-    assert faded == {f"Component {k}, {sd} sd" for k in (1, 2, 3) for sd in (1, 2)}
+    assert {trace.name for trace in without.figure.data if trace.opacity == 0} == outlines
     assert not any(trace.opacity == 0 for trace in with_them.figure.data)
 
 
@@ -294,32 +313,7 @@ def test_without_outlines_only_these_vanish():
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    app.switch_page(LESSON)
-    for name, value in query.items():
-        app.query_params[name.replace("_", "-")] = value
-    return run(app)
-
-
-def run(app_or_widget: Any) -> AppTest:
-    app = app_or_widget.run()
-    assert not app.exception, app.exception[0].stack_trace
-    return app
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    return run(next(button for button in app.button if button.label == label).click())
-
-
-def link(app: AppTest) -> dict[str, str]:
-    return {name: values[0] if isinstance(values, list) else values for name, values in app.query_params.items()}
-
-
-def words(app: AppTest) -> str:
-    html = "".join(element.proto.body for element in app.get("html"))
-    said = [*app.markdown, *app.caption, *app.success, *app.warning]
-    return html + "\n".join(element.value for element in said)
+    return lesson("k_means.py", **query)
 
 
 def test_it_opens_with_em_beside_k_means_and_needs_no_link():
@@ -361,7 +355,7 @@ def test_annealing_is_set_in_its_own_section_and_tried_from_many_starts():
 @pytest.mark.parametrize(
     "query",
     [
-        {"preset": "waiting-times", "temperature": "0.5"},
+        {"preset": "waiting-times", "temperature": "0.5", "circles": "0"},
         {"preset": "tiny", "components": "3", "temperature": "0"},
         {"preset": "duplicates", "temperature": "0", "components": "6"},
         {"components": "1", "temperature": "10"},

@@ -16,7 +16,7 @@ from emcore.restarts import COLLAPSED, SADDLE, UNFINISHED, distinct, run_many
 from tests.cases import CASES
 from tests.reference import load
 
-GAUSSIAN = [case for case in CASES if case.name.startswith("gaussian")]
+GAUSSIAN = [case for case in CASES if isinstance(case.model, GaussianMixture)]
 
 
 def mixture(weights, means, sds) -> GaussianMixtureParameters:

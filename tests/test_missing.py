@@ -18,9 +18,10 @@ from emcore.missing import (
     hole_scene,
     rows_with_a_hole,
     summing,
+    twelve_profile,
 )
-from emcore.models import MissingNormal
-from emcore.sources.missing import LOSSES, MECHANISMS, OwnTable, Twelve, TwoTests
+from emcore.models import MissingNormal, MissingNormalParameters
+from emcore.sources.missing import LOSSES, MECHANISMS, LongEruptions, OwnTable, Twelve, TwoTests
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -41,6 +42,18 @@ def test_as_many_are_lost_as_asked_and_from_the_right_people(loss, mechanism):
     else:
         assert min(seen_p, lost_p) == (seen_p if mechanism == "observed" else lost_p) < 1e-20
     assert data.X.flags.writeable is False and data.truth.correlations[0, 1] == pytest.approx(0.5)
+
+
+def test_eruptions_are_those_of_the_geyser():
+    data = LongEruptions(0.4, "either", "observed", 2).make()
+    missing = np.isnan(data.X)
+    assert data.whole.shape == (175, 2) and data.whole[:, 0].min() > 3 and data.truth is None
+    assert missing.sum() == missing.any(axis=1).sum() == 70 and missing.any(axis=0).all()
+    np.testing.assert_array_equal(data.X[~missing], data.whole[~missing])
+    with pytest.raises(ValueError, match="share must be from 0"):
+        LongEruptions(share=1.0)
+    with pytest.raises(ValueError, match="mechanism one of"):
+        TwoTests(mechanism="never")
 
 
 def test_dropping_rows_is_biased_where_em_is_not():
@@ -125,6 +138,23 @@ def test_other_methods_on_twelve_points():
     filled = found["Fill in the mean of the column"]
     assert filled.n_rows == 12 and filled.sds**2 == pytest.approx([20 / 12] * 2) and filled.correlation == 0
     assert found["EM: fill in and keep the variance"].sds ** 2 == pytest.approx([8 / 3] * 2)
+
+
+def test_the_peaks_of_the_twelve_points():
+    """Nothing lies above the curve, and variances 8/3 and 5/2 lie on it."""
+    correlations, heights = twelve_profile()
+    model, X = MissingNormal((0.0, 0.0)), Twelve().make().X
+
+    def objective(variance, correlation):
+        covariance = variance * np.array([[1, correlation], [correlation, 1]])
+        return model.e_step(X, MissingNormalParameters([0, 0], covariance, True)).objective
+
+    for k in range(0, len(correlations), 10):
+        tried = [objective(variance, correlations[k]) for variance in np.geomspace(1.5, 8, 400)]
+        assert heights[k] == pytest.approx(max(tried), abs=2e-3) and heights[k] >= max(tried) - 1e-12
+    at = {round(float(correlation), 6): height for correlation, height in zip(correlations, heights, strict=True)}
+    assert at[0.5] == pytest.approx(heights.max(), rel=1e-14) == pytest.approx(objective(8 / 3, 0.5), rel=1e-13)
+    assert at[0.0] == pytest.approx(objective(5 / 2, 0), rel=1e-13)
 
 
 def test_beginnings():

@@ -151,6 +151,18 @@ def test_one_run_for_each_k_can_choose_another_k():
     assert "BIC would choose K = 2 instead" in said and "At K = 3" in said
 
 
+def test_shape_and_number_are_chosen_together():
+    """As mclust chooses on Old Faithful: one ellipse for all, three components."""
+    shapes = ("full", "tied", "diag", "spherical")
+    sweeps = {
+        shape: {k: selection.fits(selection.candidate(FAITHFUL, k, shape), 0, 10) for k in (1, 2, 3, 4)}
+        for shape in shapes
+    }
+    said = selection.about_shapes(sweeps, "bic")
+    assert "**tied, K = 3**: 2,314.3" in said and "Next is tied, K = 4" in said
+    assert selection.about_shapes({"full": {}}, "bic") == ""
+
+
 def test_too_many_components_for_the_points_are_refused_in_a_sentence():
     experiment = own([[1.0], [2.0], [2.0], [3.0]])
     assert selection.why_not(selection.candidate(experiment, 3, "full")) == ""
@@ -241,6 +253,12 @@ def test_the_bootstrap_knows_one_group_from_two():
     assert "the data ask for one component more" in selection.about_test(1, ratio, replicates)
 
 
+def test_a_few_data_sets_decide_nothing():
+    said = {n: selection.about_test(2, 50.0, [1.0] * n) for n in (4, 19)}
+    assert "too few" in said[4] and "the data ask for one component more" in said[19]
+    assert "little speaks" in selection.about_test(2, 0.5, [1.0] * 4)
+
+
 def test_p_values_count_the_data_themselves():
     assert selection.p_value(3.0, [1.0, 3.0, 5.0, math.nan]) == pytest.approx(3 / 4)
     assert math.isnan(selection.p_value(math.nan, [1.0]))
@@ -279,6 +297,8 @@ def test_uncertainty_is_what_the_most_likely_component_leaves():
     for t, row in zip(iterations.tolist(), doubts, strict=True):
         shares = [said.responsibilities for said in selection.predict(history.X, history.parameters[t], places)]
         np.testing.assert_allclose(row, 1 - np.max(shares, axis=1), atol=1e-12)
+    covered = selection.map_places(history)
+    assert (covered.min(axis=0) < history.X.min(axis=0)).all() and (covered.max(axis=0) > history.X.max(axis=0)).all()
     short = replace(FAITHFUL, max_iter=1).history()
     assert selection.uncertainty(short, places)[0].tolist() == [0, 1]
 
@@ -326,7 +346,7 @@ def test_curves_have_a_ring_at_their_lowest_and_lines_at_guess_and_truth():
     assert list(traces["Lowest BIC"].x) == [2] and list(traces["Lowest BIC"].y) == [10.0]
     np.testing.assert_array_equal(traces["BIC"].y, list(values.values()))
     assert list(traces["Your guess: 1"].x) == [1, 1]
-    assert figure.layout.xaxis.range[1] > max(traces["Groups that made the data: 6"].x)
+    assert figure.layout.xaxis.range[1] > max(traces["Truth: 6"].x)
     with pytest.raises(ValueError, match="got none"):
         curves_figure([Curve("bic", "BIC", {1: math.nan})])
 
@@ -334,9 +354,12 @@ def test_curves_have_a_ring_at_their_lowest_and_lines_at_guess_and_truth():
 def test_what_dwarfs_all_others_leaves_the_picture_and_an_arrow_says_so():
     low = {k: 100.0 + abs(k - 3) for k in range(1, 8)} | {1: 900.0}
     far = {k: 5000.0 - k for k in range(1, 8)}
-    figure = curves_figure([Curve("full", "Full", low), Curve("spherical", "Spherical", far)])
+    lines = [Curve("full", "Full", low), Curve("spherical", "Spherical", far)]
+    figure = curves_figure(lines, one_criterion=True)
     assert figure.layout.yaxis.range[1] < 900
     assert {note.x for note in figure.layout.annotations} == set(range(1, 8))
+    bottom, top = curves_figure(lines).layout.yaxis.range  # another criterion always stays
+    assert bottom < 100 and top > 5000
     plain = curves_figure([Curve("bic", "BIC", {1: 120.0, 2: 100.0, 3: 104.0, 4: 110.0})])
     assert plain.layout.yaxis.range[1] > 120 and not plain.layout.annotations
 
@@ -357,7 +380,8 @@ def test_new_points_are_marked_and_the_map_follows_the_run(preset):
     history = Experiment(PresetData(preset), GaussianMixture(2), max_iter=40).history()
     d = history.X.shape[1]
     new = np.array([[3.0, 70.0], [7.0, 150.0]])[:, -d:]
-    places = np.linspace(history.X.min(axis=0), history.X.max(axis=0), 15)
+    places = selection.map_places(history)
+    assert places.shape[1] == d
     iterations, doubts = selection.uncertainty(history, places)
     figure = prediction_figure(history, new, places=places, uncertainty=(iterations, doubts))
     assert figure.spots and not figure.drags

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from emcore import report, surplus
+from emcore import lower_bound, report, surplus
 from emcore.experiment import Experiment, PresetData
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.surplus import faded, weights_figure
-from emcore.models import GaussianMixture
+from emcore.models import GaussianMixture, VariationalGaussianMixture
 
 SIX = Experiment(PresetData("three-blobs"), GaussianMixture(6), max_iter=100, tol=1e-7)
 ON_A_LINE = Experiment(PresetData("waiting-times"), GaussianMixture(5), max_iter=100, tol=1e-7)
@@ -85,9 +85,22 @@ def test_a_component_of_many_points_competes_as_if_it_had_half_a_point_less(hist
             assert belief.competing * 300.06 == pytest.approx(belief.concentration - 0.5, abs=0.2)
 
 
-@pytest.mark.parametrize(("n_features", "n_parameters"), [(1, 2), (2, 5), (3, 9)])
-def test_the_threshold_is_half_the_parameters_of_a_component(n_features: int, n_parameters: int):
-    assert surplus.threshold(n_features) == n_parameters / 2
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+@pytest.mark.parametrize("alpha_0", [0.1, 4.0])
+def test_the_threshold_decides_whether_a_second_copy_pays_with_many_points(n_features: int, alpha_0: float):
+    """Per factor e of points, the bound with two copies in use gains alpha_0 - (d + 1) / 2 on that with one empty."""
+    model = VariationalGaussianMixture(2, alpha_0)
+    few = np.random.default_rng(0).normal(size=(500, n_features))
+
+    def advantage(X) -> float:
+        bounds = []
+        for share in (0.5, 1.0):
+            given = model.from_responsibilities(X, np.tile([share, 1 - share], (len(X), 1)))
+            bounds.append(lower_bound(model, X, given, model.m_step(X, given)))
+        return bounds[0] - bounds[1]
+
+    gained = advantage(np.tile(few, (40, 1))) - advantage(few)
+    assert gained / np.log(40) == pytest.approx(alpha_0 - surplus.threshold(n_features), abs=0.02)
 
 
 def test_below_the_threshold_the_surplus_dies_and_above_it_stays():

@@ -20,6 +20,7 @@ from emcore.report import significant
 
 PRIOR: Final = style.SECOND_OBJECTIVE
 FLOOR: Final = style.SECOND_BOUND
+WIDE: Final = 0.05  # sds, as a part of the data's, of which a slice that falls to the left shows all
 LONG_TITLE: Final = 30  # characters of a panel's title on one line
 NARROWEST: Final = 1e-300  # a log axis has no 0
 
@@ -85,8 +86,10 @@ def sd_figure(
         y_range=(low - margin, high + margin),
         showlegend=False,
     )
-    # few decades have few powers of ten: then 2 and 5 are named as well
+    # few decades have few powers of ten: then 2 and 5 are named as well, and within one whatever fits
     ticks: dict[str, Any] = {"dtick": max(1, round((high - low) / 6))} if high - low > 2 else {"dtick": "D2"}
+    if high - low < 1:
+        ticks = {}
     layout["yaxis"] |= {"type": "log", "exponentformat": "power", "separatethousands": False, **ticks}
     return SteppedFigure(
         go.Figure([{"type": "scatter", **trace} for trace in traces], layout),
@@ -138,6 +141,9 @@ def slice_figure(drawn: Slice, *, remedies: bool, look: Look = style.DEFAULT_LOO
     shown = np.concatenate(seen)
     shown = shown[np.isfinite(shown)]
     low, high = float(shown.min()), float(shown.max())
+    wide = drawn.log_likelihood[drawn.sds >= WIDE]
+    if drawn.log_likelihood[0] < wide.min():  # it falls to the left, and far: the picture keeps to what can be seen
+        low = float(wide.min())
     if remedies:  # so much of the log posterior that its top is seen to be one; it falls without limit
         low = min(low, top - 0.25 * (high - low))
     margin = 0.06 * (high - low) or 1.0

@@ -105,7 +105,7 @@ def timeline_figure(
     likeliest = scene.responsibilities.argmax(axis=2)
     shapes = np.concatenate([np.zeros((1, n_samples)), likeliest]).astype(np.uint8)
     text = (
-        [sequences.symbols[int(value)] for value in scene.values]
+        [style.plain(sequences.symbols[int(value)]) for value in scene.values]
         if sequences.symbols
         else [written(float(value), 2) for value in scene.values]
     )

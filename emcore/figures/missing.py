@@ -86,7 +86,7 @@ def holes_figure(
     hover = f"<br>{titles[0]} %{{x:.4g}}<br>{titles[1]} %{{y:.4g}}<extra></extra>"
     size = look.point_size(len(drawn.complete) + len(drawn.holes))
     still(
-        "Both values seen",
+        "Both seen",
         X[drawn.complete],
         mode="markers",
         customdata=drawn.complete + 1,
@@ -97,10 +97,10 @@ def holes_figure(
     )
     if truth and drawn.truth is not None:
         line = {"color": style.NEUTRAL, "width": 0.9 * look.line_width, "dash": "dash"}
-        still("Drawn from, 1 sd", drawn.truth[0], mode="lines", line=line, showlegend=True)
+        still("Drawn from", drawn.truth[0], mode="lines", line=line, showlegend=True)
     for outer, opacity in enumerate((0.9, 0.5)):
         moving(
-            f"Normal distribution, {outer + 1} sd",
+            "Normal, 1 and 2 sd" if not outer else "Normal, 2 sd",
             drawn.rings[:, outer],
             now,
             mode="lines",
@@ -149,6 +149,83 @@ def holes_figure(
     )
 
 
+def correlation_figure(
+    history: History, correlations: Array, log_likelihood: Array, *, look: Look = style.DEFAULT_LOOK
+) -> SteppedFigure:
+    """The highest log-likelihood for every correlation, and the place of the run below it.
+
+    Parameters
+    ----------
+    history : History
+        Of a MissingNormal on two columns.
+    correlations, log_likelihood : ndarray of shape (n_values,)
+        The curve.
+    look : Look
+
+    Returns
+    -------
+    SteppedFigure
+        A click on the way jumps to the E-step of that iteration.
+    """
+    positions = np.arange(history.n_positions)
+    places = np.array([theta.correlations[0, 1] for theta in history.parameters])
+    heights = np.asarray(history.objective)
+    shown = log_likelihood[np.abs(correlations) <= max(0.7, float(np.abs(places).max()))]
+    low, high = min(float(heights.min()), float(shown.min())), float(log_likelihood.max())
+    marker = {"size": look.now_size, "color": style.OBJECTIVE, "line": {"width": 1, "color": "white"}}
+    hover = "correlation %{x:.4f}<br>%{y:.4f} nats<extra></extra>"
+    traces: list[dict[str, Any]] = [
+        {
+            "name": "Best for each correlation",
+            "x": correlations,
+            "y": log_likelihood,
+            "mode": "lines",
+            "line": {"color": style.NEUTRAL, "width": look.line_width},
+            "hovertemplate": hover,
+            "showlegend": True,
+        },
+        {
+            "name": "Way",
+            "x": places,
+            "y": heights,
+            "mode": "lines+markers",
+            "line": {"color": style.OBJECTIVE, "width": 1.5, "dash": "dot"},
+            "marker": {"size": 0.4 * look.now_size, "color": style.OBJECTIVE},
+            "hovertemplate": hover,
+            "showlegend": False,
+        },
+        {
+            "name": "Now",
+            "x": places[:1],
+            "y": heights[:1],
+            "mode": "markers",
+            "marker": marker,
+            "hovertemplate": hover,
+            "showlegend": False,
+        },
+    ]
+    tracks = (
+        Track(1, "shown", positions // 2 + 1, positions),
+        Track(2, "x", places[:, None], positions // 2),
+        Track(2, "y", heights[:, None], positions // 2),
+    )
+    layout = style.layout(
+        look,
+        x_title="Correlation",
+        y_title=style.objective_title(history),
+        revision="correlation",
+        xaxis={"range": [-1, 1]},
+        yaxis={"range": [low - 0.08 * (high - low), high + 0.12 * (high - low)]},
+    )
+    return SteppedFigure(
+        go.Figure({"data": traces, "layout": layout}),
+        tracks,
+        jumps={1: 2 * np.arange(len(places)) + 1},
+        description="The highest log-likelihood for every correlation has two peaks, at one half and minus one half, "
+        "and a saddle between them; the run moves below it.",
+    )
+
+
 def _holes(
     history: History,
     drawn: HoleScene,
@@ -178,10 +255,9 @@ def _holes(
             since,
             mode="lines",
             line={"color": style.faint(HOLE, 0.45), "width": 0.2 * size, "simplify": False},
-            showlegend=True,
         )
     filled = moving(
-        "Filled in",
+        "Filled in, ± 1 sd" if bars else "Filled in",
         _after_nothing(drawn.filled),
         since,
         mode="markers",
@@ -192,11 +268,12 @@ def _holes(
         hovertemplate="Row %{customdata}, filled in" + hover,
     )
     seen = still(
-        "One value seen",
+        "One seen",
         margin,
         mode="markers",
         customdata=np.column_stack([drawn.holes + 1, X[drawn.holes, 1 - drawn.missing]]),
         marker={"symbol": ticks, "size": 1.6 * size, "color": HOLE, "line": {"width": 0.25 * size, "color": HOLE}},
+        showlegend=True,
         hoverinfo="all",
         hovertemplate="Row %{customdata[0]:.0f}: one value, %{customdata[1]:.4g}<extra></extra>",
     )
@@ -235,7 +312,7 @@ def _chosen(drawn: HoleScene, index: int, row: int, X: Array, moving: Any, since
         line={"color": CHOSEN, "width": 0.5 * look.line_width, "dash": "dot"},
     )
     moving(
-        f"Row {row + 1}: density of the hole",
+        f"Density, row {row + 1}",
         _after_nothing(bell),
         since,
         mode="lines",

@@ -46,7 +46,8 @@ def regions_figure(
     Returns
     -------
     SteppedFigure
-        `mixture_figure`'s, in which nothing can be dragged, with two more traces at its end: "Border" and "90 % sure".
+        `mixture_figure`'s, in which nothing can be dragged, with more traces at its end: the title in the legend,
+        "Border" and "90 % sure".
     """
     base = mixture_figure(history, look=look, draggable="never", **drawn)
     layout = base.figure.layout
@@ -55,7 +56,19 @@ def regions_figure(
     y_range = tuple(layout.yaxis.range)
     found = regions(history.parameters, temperatures, x_range, None if one_axis else y_range)
     theta_at = np.arange(history.n_positions) // 2
-    traces: list[dict[str, Any]] = []
+    # The title is an entry of the legend: what stands beside the entries is cut off where they fill the row.
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "name": f"<b>{style.plain(title)}</b>",
+            "mode": "lines",
+            "x": [None],
+            "y": [None],
+            "line": {"color": style.TRANSPARENT},
+            "showlegend": True,
+            "legendrank": 1,
+        }
+    ]
     tracks: list[Track] = []
     for name, lines, dash, width in (
         ("Border", found.borders, "solid", 0.7),
@@ -79,18 +92,13 @@ def regions_figure(
         )
         tracks += [Track(number, "x", x, theta_at), Track(number, "y", y, theta_at)]
     figure = go.Figure([*base.figure.data, *traces], layout)
-    if not outlines:
-        for trace in figure.data[: len(base.figure.data)]:
-            if trace.mode == "lines" and trace.name.startswith(("Component", "Sum")):
-                trace.update(opacity=0, showlegend=False)
-    return _titled(replace(base, figure=figure, tracks=(*base.tracks, *tracks)), title)
-
-
-def _titled(stepped: SteppedFigure, title: str) -> SteppedFigure:
-    """The same picture with a name of its own at the head of its legend, and said to screen readers."""
-    figure = go.Figure(stepped.figure)
-    figure.update_layout(legend_title={"text": f"<b>{style.plain(title)}</b>", "side": "left"})
-    return replace(stepped, figure=figure, description=f"{style.short(title)}. {stepped.description}")
+    for trace in figure.select_traces({"type": "scatter"}):
+        if trace.mode == "lines+markers" and trace.name.startswith("Component ") and trace.name != "Component 1":
+            trace.name = trace.name.removeprefix("Component ")  # of two pictures side by side each has half the room
+        elif not outlines and trace.mode == "lines" and trace.name.startswith(("Component", "Sum")):
+            trace.update(opacity=0, showlegend=False)
+    described = f"{style.short(title)}. {base.description}"
+    return replace(base, figure=figure, tracks=(*base.tracks, *tracks), description=described)
 
 
 def lower(stepped: SteppedFigure, height: int) -> SteppedFigure:

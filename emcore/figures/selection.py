@@ -175,18 +175,21 @@ def curves_figure(
     *,
     guess: int | None = None,
     truth: int | None = None,
+    one_criterion: bool = False,
     look: Look = style.DEFAULT_LOOK,
 ) -> go.Figure:
     """Criteria by the number of components, lower is better, each with a ring around its lowest value.
 
-    Where the first value or two, or a whole curve, are much higher than all others, an arrow says that they lie above
-    the picture; zooming out shows them.
+    Where the first value or two are much higher than all others, an arrow says that they lie above the picture;
+    zooming out shows them.
 
     Parameters
     ----------
     curves : sequence of Curve
     guess, truth : int, optional
         Numbers of components that are marked by a line.
+    one_criterion : bool
+        Whether the curves are one criterion of several models: then one far above all others may leave the picture.
     look : Look
 
     Raises
@@ -198,7 +201,7 @@ def curves_figure(
     if not known:
         raise ValueError("there must be a criterion with a value, got none")
     counts = sorted({k for curve in known for k in curve.values})
-    low, high = _range([curve.values for curve in known])
+    low, high = _range([curve.values for curve in known], far=FAR if one_criterion else np.inf)
     traces: list[dict[str, Any]] = []
     for curve in known:
         colour, symbol, dash = SIGNS[curve.sign]
@@ -230,7 +233,7 @@ def curves_figure(
                 },
             }
         )
-    for name, place, dash in (("Your guess", guess, "dash"), ("Groups that made the data", truth, "solid")):
+    for name, place, dash in (("Your guess", guess, "dash"), ("Truth", truth, "solid")):
         if place is not None:
             traces.append(
                 {
@@ -295,7 +298,7 @@ def ratios_figure(ratio: float, replicates: Sequence[float], *, look: Look = sty
         y_title="Data sets",
         revision="ratios",
         xaxis={"range": (0, top)},
-        yaxis={"range": (0, 1.1 * float(heights.max())), "tickformat": "d"},
+        yaxis={"range": (0, 1.1 * float(heights.max())), "tick0": 0, "dtick": -(-int(heights.max()) // 6)},
         showlegend=True,
         bargap=0,
     )
@@ -364,6 +367,7 @@ def prediction_figure(
     marks = np.asarray(new, dtype=np.float64)
     above = [_marks(marks, stepped, look)] if marks.size else []
     drawn = with_traces(stepped, below, tracks, above)
+    drawn.figure.layout.legend.itemsizing = "constant"  # a mark of size 0 has a sign too
     for axis, values in zip((drawn.figure.layout.xaxis, drawn.figure.layout.yaxis), marks.T, strict=False):
         axis.range = _reaching(axis.range, values)
     return replace(
@@ -465,18 +469,23 @@ def _ended(found: Fits, run: int) -> str:
 
 
 def _range(
-    lines: Sequence[Mapping[int, float]], *, upward: bool = False, also: NDArray[np.float64] | None = None
+    lines: Sequence[Mapping[int, float]],
+    *,
+    upward: bool = False,
+    also: NDArray[np.float64] | None = None,
+    far: float = np.inf,
 ) -> tuple[float, float]:
     """What an axis covers, with a margin.
 
-    Not the first one or two numbers of components if these dwarf the rest, nor a line that lies far above all others.
+    Not the first one or two numbers of components if these dwarf the rest, nor a line that lies above all lower ones
+    by `far` times their height.
     Of further values, `also`, those that do not lie far off on the worse side; `upward` where higher is better.
     """
     known = [{k: value for k, value in line.items() if np.isfinite(value)} for line in lines]
     kept: list[Mapping[int, float]] = []
     low = high = 0.0
     for line in sorted(filter(None, known), key=lambda line: min(line.values())):
-        if not kept or min(line.values()) <= high + FAR * (high - low):
+        if not kept or far == np.inf or min(line.values()) <= high + far * (high - low):
             kept.append(line)
             low, high = _without_first(kept)
     if also is not None:

@@ -24,7 +24,7 @@ STROKES: Final = tuple(
     Stroke(colour=style.MAXIMUM_COLOURS[index], dash=dash, symbol=symbol)
     for index, dash, symbol in (
         (1, "solid", "circle"),
-        (7, "dash", "diamond"),
+        (0, "dash", "diamond"),
         (4, "dot", "square"),
         (6, "dashdot", "triangle-up"),
     )

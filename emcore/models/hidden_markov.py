@@ -386,7 +386,7 @@ class GaussianHiddenMarkov:
         title="Hidden Markov model, measurements",
         observed="a sequence of measurements, one a step",
         hidden="the state of every step, which depends on the state before it",
-        e_step="for each step the probability of each state, given the whole sequence; the same for each pair of steps",
+        e_step="for each step the probability of each state, given the whole sequence; also for pairs of neighbours",
         m_step="transitions: expected counts of pairs, divided by their sum; a mean and a covariance for each state, "
         "weighted by its probabilities",
         source="Baum, Petrie, Soules & Weiss 1970; Bishop 2006, section 13.2",
@@ -584,7 +584,7 @@ class CategoricalHiddenMarkov:
         title="Hidden Markov model, symbols",
         observed="a sequence of symbols, one a step",
         hidden="the state of every step, which depends on the state before it",
-        e_step="for each step the probability of each state, given the whole sequence; the same for each pair of steps",
+        e_step="for each step the probability of each state, given the whole sequence; also for pairs of neighbours",
         m_step="expected counts, divided by their sums: pairs for the transitions, symbols for what each state shows",
         source="Baum, Petrie, Soules & Weiss 1970; Bishop 2006, section 13.2",
     )

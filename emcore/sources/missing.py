@@ -1,4 +1,4 @@
-"""Tables with holes: two tests that some missed, Murray's twelve points, and a visitor's own."""
+"""Tables with holes: two tests that some missed, a geyser's eruptions, Murray's twelve points, a visitor's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emcore.datasets import DATASETS
 from emcore.models import MissingNormal, MissingNormalParameters
 from emcore.models.mixture import whole_number
 
@@ -18,11 +19,11 @@ Array = NDArray[np.float64]
 MECHANISMS: Final = MappingProxyType(
     {
         "completely": "Completely at random",
-        "observed": "Depends on the other value, which was seen",
-        "itself": "Depends on the lost value itself",
+        "observed": "At random: by the value seen",
+        "itself": "Not at random: by the lost value",
     }
 )
-LOSSES: Final = MappingProxyType({"y": "Of the second test alone", "either": "Of either test"})
+LOSSES: Final = MappingProxyType({"y": "Of the second column alone", "either": "Of either column"})
 STEEPNESS: Final = 2.5  # of the chance to lose a value, in logits per sd of what it depends on
 # Murray (1977): four points on the corners of a square, and eight with one coordinate alone.
 TWELVE: Final = (
@@ -87,13 +88,7 @@ class TwoTests:
     def __post_init__(self) -> None:
         if not -1 < self.correlation < 1:
             raise ValueError(f"correlation must lie between -1 and 1, got {self.correlation!r}")
-        if not 0 <= self.share <= 0.9:
-            raise ValueError(f"share must be from 0 to 0.9, got {self.share!r}")
-        if self.loss not in LOSSES or self.mechanism not in MECHANISMS:
-            raise ValueError(
-                f"loss must be one of {', '.join(LOSSES)} and mechanism one of {', '.join(MECHANISMS)}, "
-                f"got {self.loss!r} and {self.mechanism!r}"
-            )
+        _check_loss(self.share, self.loss, self.mechanism)
         object.__setattr__(self, "n_samples", whole_number(self.n_samples, "n_samples", least=10))
         object.__setattr__(self, "seed", whole_number(self.seed, "seed", least=0))
 
@@ -107,18 +102,7 @@ class TwoTests:
         rng = np.random.default_rng([self.seed, 0])
         z = rng.normal(size=(self.n_samples, 2))
         whole = np.column_stack([z[:, 0], self.correlation * z[:, 0] + np.sqrt(1 - self.correlation**2) * z[:, 1]])
-        luck, side = rng.logistic(size=self.n_samples), rng.random(self.n_samples)
-        lost = np.where((side < 0.5) & (self.loss == "either"), 0, 1)  # which of its two values a row can lose
-        rows = np.arange(self.n_samples)
-        depends = {
-            "completely": np.zeros(self.n_samples),
-            "observed": whole[rows, 1 - lost],
-            "itself": whole[rows, lost],
-        }
-        order = np.argsort(luck - STEEPNESS * depends[self.mechanism])[::-1]
-        taken = order[: round(self.share * self.n_samples)]
-        X = whole.copy()
-        X[taken, lost[taken]] = np.nan
+        X = _with_holes(whole, self.share, self.loss, self.mechanism, rng)
         who = "the second score" if self.loss == "y" else "one of the two scores"
         why = {
             "completely": "whoever it happened to",
@@ -127,12 +111,67 @@ class TwoTests:
             "itself": "more often those who did badly in the very test whose score is lost",
         }[self.mechanism]
         caption = (
-            f"{self.n_samples:,} people took two tests, scored to mean 0 and variance 1. Of {len(taken):,} of them "
-            f"{who} is lost: {why}. Simulated, so that the lost scores are known."
+            f"{self.n_samples:,} people took two tests, scored to mean 0 and variance 1. Of {np.isnan(X).sum():,} of "
+            f"them {who} is lost: {why}. Simulated, so that the lost scores are known."
         )
-        for array in (X, whole):
-            array.flags.writeable = False
+        whole.flags.writeable = False
         return HoledData(X, whole, self.truth, caption, ("First test", "Second test"))
+
+
+@dataclass(frozen=True)
+class LongEruptions:
+    """The long eruptions of Old Faithful, of which some values are taken away; fields as those of TwoTests."""
+
+    share: float = 0.3
+    loss: str = "y"
+    mechanism: str = "observed"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_loss(self.share, self.loss, self.mechanism)
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", least=0))
+
+    def make(self) -> HoledData:
+        """The data."""
+        preset = DATASETS["old-faithful"](0)
+        whole = preset.X[preset.X[:, 0] > 3].copy()
+        X = _with_holes(whole, self.share, self.loss, self.mechanism, np.random.default_rng([self.seed, 0]))
+        what = "the wait" if self.loss == "y" else "one of the two"
+        why = {
+            "completely": "whichever it happened to",
+            "observed": "more often after short ones" if self.loss == "y" else "more often where the other is short",
+            "itself": "more often short ones",
+        }[self.mechanism]
+        caption = (
+            f"{len(whole)} eruptions of the geyser Old Faithful that lasted more than 3 minutes, and the wait for the "
+            f"next (Azzalini & Bowman 1990). Of {np.isnan(X).sum()} of them {what} has been taken away here: {why}."
+        )
+        whole.flags.writeable = False
+        return HoledData(X, whole, None, caption, preset.axes)
+
+
+def _check_loss(share: float, loss: str, mechanism: str) -> None:
+    if not 0 <= share <= 0.9:
+        raise ValueError(f"share must be from 0 to 0.9, got {share!r}")
+    if loss not in LOSSES or mechanism not in MECHANISMS:
+        raise ValueError(
+            f"loss must be one of {', '.join(LOSSES)} and mechanism one of {', '.join(MECHANISMS)}, "
+            f"got {loss!r} and {mechanism!r}"
+        )
+
+
+def _with_holes(whole: Array, share: float, loss: str, mechanism: str, rng: np.random.Generator) -> Array:
+    """The table with one value missing in this share of its rows, read-only."""
+    rows = np.arange(len(whole))
+    luck, side = rng.logistic(size=len(whole)), rng.random(len(whole))
+    lost = np.where((side < 0.5) & (loss == "either"), 0, 1)  # which of its two values a row can lose
+    scores = (whole - whole.mean(axis=0)) / whole.std(axis=0)
+    depends = {"completely": np.zeros(len(whole)), "observed": scores[rows, 1 - lost], "itself": scores[rows, lost]}
+    taken = np.argsort(luck - STEEPNESS * depends[mechanism])[::-1][: round(share * len(whole))]
+    X = whole.copy()
+    X[taken, lost[taken]] = np.nan
+    X.flags.writeable = False
+    return X
 
 
 @dataclass(frozen=True)
@@ -173,5 +212,9 @@ class OwnTable:
 
 
 EXAMPLES: Mapping[str, str] = MappingProxyType(
-    {"two-tests": "Two tests, some missed", "twelve-points": "Twelve points with two maxima"}
+    {
+        "two-tests": "Two tests, some missed",
+        "eruptions": "Long eruptions of Old Faithful",
+        "twelve-points": "Twelve points with two maxima",
+    }
 )

@@ -65,11 +65,11 @@ class Sequences:
     axis: str
     step: str
 
-    def model(self, n_components: int) -> GaussianHiddenMarkov | CategoricalHiddenMarkov:
-        """The model of so many hidden states for these observations."""
+    def model(self, n_components: int, tied: bool = False) -> GaussianHiddenMarkov | CategoricalHiddenMarkov:
+        """The model of so many hidden states for these observations; `tied`: with one sd for all, for measurements."""
         if self.symbols:
             return CategoricalHiddenMarkov(n_components, len(self.symbols), self.lengths)
-        return GaussianHiddenMarkov(n_components, lengths=self.lengths)
+        return GaussianHiddenMarkov(n_components, "tied" if tied else "full", self.lengths)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,8 @@ class TypedSequences:
     def __post_init__(self) -> None:
         if self.kind not in ("symbols", "numbers"):
             raise ValueError(f"kind must be symbols or numbers, got {self.kind!r}")
-        self.make()
+        made = self.make()
+        made.model(1).prepare(made.X)
 
     def make(self) -> Sequences:
         """The sequences."""

@@ -20,7 +20,7 @@ OFFER = choices.Offer(
     own={
         "section": choices.one_of(PARTS),
         "row": choices.whole(0, choices.MAX_SAMPLES),
-        "component": choices.whole(1, choices.MAX_COMPONENTS),
+        "component": choices.whole(0, choices.MAX_COMPONENTS),
         "width": choices.one_of_numbers(*collapse.WIDTHS),
         "predict": choices.flag(),
         "floor": choices.decimal(0.01, 200),
@@ -34,7 +34,7 @@ OFFER = choices.Offer(
     usual={
         "section": "collapse",
         "row": 0,
-        "component": 1,
+        "component": 0,
         "width": 50,
         "predict": True,
         "floor": 5.0,
@@ -79,8 +79,7 @@ section = controls.widget(
     label_visibility="collapsed",
     width="stretch",
 )
-start = shrinking.choose_start(visit, experiment)
-component = values["component"] - 1
+start, component = shrinking.choose_start(visit, experiment)
 controls.end(visit)
 history, captions = run.history_of(start)
 
@@ -108,25 +107,24 @@ def collapsing() -> None:
         shrinking.take(visit, history, shown)
         st.html(
             f'<div class="em-below"><div>{outcome.parameters_table(history, shown.position, None)}</div>'
-            f"<div>{shrinking.answer(visit, start, history)}</div></div>"
+            f"<div>{shrinking.answer(component, start, history)}</div></div>"
         )
 
     walk()
-    st.subheader("Where is the maximum?", anchor=False)
     row = shrinking.row_of(visit, experiment)
+    with st.expander("The same start with other widths", key="other widths", on_change="rerun") as opened:
+        if opened.open:
+            st.html(f'<div class="em-below"><div>{shrinking.fates_table(experiment, component, row)}</div></div>')
+    st.subheader("Where is the maximum?", anchor=False)
     st.markdown(collapse.without_limit(dataset.X, row, values["shape"]))
-    prior = shrinking.prior_of(visit, experiment)
-    if prior is not None:
-        drawn = shrinking.slice_of(start, component, values["floor"] / 100, prior)
-        st.plotly_chart(
-            slice_figure(drawn, remedies=False, look=look),
-            key="slice",
-            config=shrinking.PLOTLY,
-            alt=f"The log-likelihood of the start against the sd of component {component + 1}, all else held",
-        )
-        st.caption(
-            f"The start with another sd of component {component + 1}, all else held. {collapse.overtaking(drawn)}"
-        )
+    drawn = shrinking.slice_of(start, component)
+    st.plotly_chart(
+        slice_figure(drawn, remedies=False, look=look),
+        key="slice",
+        config=shrinking.PLOTLY,
+        alt=f"The log-likelihood of the start against the sd of component {component + 1}, all else held",
+    )
+    st.caption(f"The start with another sd of component {component + 1}, all else held. {collapse.overtaking(drawn)}")
 
 
 # ---- Remedies ---------------------------------------------------------------------------------------------
@@ -210,7 +208,7 @@ def ghost_points() -> None:
     believing = shrinking.mapped(start, prior)
     one, said = run.history_of(believing)
     ghosts = prior.ghost_points(values["components"], values["shape"])
-    with st.container(horizontal=True, horizontal_alignment="center"):
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="formulas"):
         for formula in (
             r"\pi_k = \frac{N_k + g}{N + K g}",
             r"\mu_k = \frac{N_k \bar x_k + \kappa\, m}{N_k + \kappa}",
@@ -238,7 +236,7 @@ def ghost_points() -> None:
 
     walk()
     floor = shrinking.floor_of(visit, experiment)
-    st.subheader("Now there is a maximum", anchor=False)
+    st.subheader("With the prior there is a maximum", anchor=False)
     drawn = shrinking.slice_of(start, component, values["floor"] / 100, prior)
     st.plotly_chart(
         slice_figure(drawn, remedies=True, look=look),
@@ -247,6 +245,8 @@ def ghost_points() -> None:
         alt="Log-likelihood, log-likelihood + log prior and the floor against the sd of the component, all else held",
     )
     st.subheader("What the prior buys and what it costs", anchor=False)
+    if not shrinking.may_count(experiment):
+        return
     with st.spinner("Running EM from random starts", show_time=True):
         st.markdown(collapse.buys(shrinking.collapses_of(experiment, floor, prior)))
         found = shrinking.remedies_of(experiment, start, floor, prior)
@@ -261,7 +261,7 @@ def ghost_points() -> None:
 # ---- The page ---------------------------------------------------------------------------------------------
 
 if not shrinking.guessed(visit, start):
-    shrinking.ask(visit, start, history, look)
+    shrinking.ask(visit, component, start, history, look)
 else:
     {"collapse": collapsing, "remedies": three_remedies, "ghosts": ghost_points}[section]()
 with st.expander("What the symbols mean"):

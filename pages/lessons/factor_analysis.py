@@ -39,7 +39,7 @@ story.opening(
     visit,
     "Factor analysis",
     "Several measurements go up and down together because one thing that nobody measured stands behind them. Each is "
-    "that thing, times a loading, plus noise of its own.",
+    "that thing, times a loading, plus noise of its own: $x = Wz + \\mu + \\varepsilon$.",
     plain(dataset.caption),
 )
 section = controls.widget(
@@ -56,7 +56,9 @@ if section == "fit":
     story.told(parts.PICTURE, FactorAnalysis.skeleton)
 row = parts.choose_point(len(dataset.X), section == "derivation")
 if section == "rotation":
-    controls.widget("rotation", st.slider, "Turn the factors (degrees)", 0, 180, step=5, persist_state="page")
+    one = values["factors"] == 1
+    label = "Turn the factor (degrees): beyond 90 its sign changes" if one else "Turn the factors (degrees)"
+    controls.widget("rotation", st.slider, label, 0, 180, step=5)
 controls.end(visit)
 
 

@@ -6,8 +6,8 @@ from emcore import chains
 from emcore.experiment import Experiment, dataset, kept
 from emcore.figures.hidden_markov import emissions_figure, graph_figure, timeline_figure
 from emcore.starts import OWN, At
+from pages.parts import cards, controls, run, story
 from pages.parts import chains as parts
-from pages.parts import controls, run, story
 from pages.parts.text import plain
 
 visit = controls.begin("hidden-markov", parts.OFFER)
@@ -34,9 +34,10 @@ story.opening(
 )
 source = parts.source_of(visit)
 sequences = dataset(source)
-model = sequences.model(values["states"])
+model = sequences.model(values["states"], values["tied"])
 row = parts.row_of(visit, sequences)
 controls.end(visit)
+st.html(cards.CSS + parts.CSS)
 story.told(parts.PICTURE, model.skeleton)
 
 
@@ -52,8 +53,8 @@ experiment = Experiment(
     max_iter=values["max-iter"],
     tol=values["tol"],
 )
-parts.question(experiment, sequences)
 history, captions = run.history_of(experiment, chains.words(sequences))
+parts.question(experiment, history, sequences)
 truth = values["truth"] and sequences.truth is not None
 
 
@@ -74,10 +75,9 @@ def below(shown):
     parts.below(history, sequences, shown.position, row, truth)
 
 
-st.html(parts.CSS)
 with st.container(key="chain"):
     run.play_model(visit, experiment, history, captions, pictures, below, look=(row, truth), widths=(1, 1, 1, 1))
-parts.formulas(sequences)
+parts.formulas(sequences, values["tied"])
 story.references(
     "L. E. Baum, T. Petrie, G. Soules and N. Weiss (1970), *A maximization technique occurring in the statistical "
     "analysis of probabilistic functions of Markov chains*, Annals of Mathematical Statistics 41, 164-171.",

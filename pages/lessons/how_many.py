@@ -1,8 +1,10 @@
 """How many components: guess, let the criteria speak, hold points out, test one more, and predict new points."""
 
+from functools import partial
+
 import streamlit as st
 
-from emcore import selection, worked
+from emcore import selection
 from emcore.em import History
 from emcore.figures.objective import objective_figure
 from emcore.figures.selection import (
@@ -28,7 +30,8 @@ parts.keep_guess(visit)
 experiment = controls.sidebar(visit)
 values, dataset = visit.values, experiment.dataset()
 look = Look(projector=values["projector"])
-shape, most, tries = values["shape"], values["most"], values["tries"]
+widget = partial(controls.widget, persist_state="page")  # parts of the lesson come and go, and their widgets with them
+shape = values["shape"]
 
 st.html(outcome.CSS + parts.CSS + (outcome.PROJECTOR if values["projector"] else ""))
 st.title("How many components")
@@ -55,7 +58,7 @@ if not values["guess"]:  # the data, and nothing that a fit says of them
         alt=f"The {len(dataset.X):,} points",
     )
     st.stop()
-view = controls.widget(
+view = widget(
     "view",
     st.segmented_control,
     "Part of the lesson",
@@ -70,8 +73,8 @@ truth = dataset.truth.n_components if dataset.truth is not None else None
 
 def choose_sweep() -> None:
     """How far the sweep goes, and how often it tries."""
-    controls.widget("most", st.slider, "K from 1 to", 2, choices.MAX_COMPONENTS, width=220)
-    controls.widget(
+    widget("most", st.slider, "K from 1 to", 2, choices.MAX_COMPONENTS, width=220)
+    widget(
         "tries",
         st.segmented_control,
         "Restarts for each K",
@@ -96,7 +99,7 @@ def criteria() -> None:
     """A dot for each run, the criteria as curves, their numbers, and any run in the player."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choose_sweep()
-        all_shapes = controls.widget(
+        all_shapes = widget(
             "all-shapes",
             st.toggle,
             "All covariance types",
@@ -115,7 +118,7 @@ def criteria() -> None:
     with st.container(key="criteria-charts"):
         left, right = st.columns(2, gap="medium")
         with left, st.container(key="runs"):
-            heights = controls.widget(
+            heights = widget(
                 "heights",
                 st.segmented_control,
                 "Height of a dot",
@@ -127,7 +130,7 @@ def criteria() -> None:
             dots(found, one, heights)
         with right:
             if all_shapes:
-                judge = controls.widget(
+                judge = widget(
                     "judge",
                     st.segmented_control,
                     "Criterion",
@@ -142,9 +145,11 @@ def criteria() -> None:
             else:
                 st.markdown("Criteria of the best run for each K")
                 lines = parts.curves(found)
-            curves(lines)
+            curves(lines, all_shapes)
     st.markdown(selection.about_likelihood(found))
     st.markdown(selection.about_choice(found))
+    if all_shapes:
+        st.markdown(selection.about_shapes(sweeps, values["judge"]))
     st.markdown(selection.about_restarts(found))
     for sentence in selection.cautions(found):
         st.caption(sentence)
@@ -171,14 +176,14 @@ def dots(found, one, heights) -> None:
     parts.load_chosen(visit, chosen, one, found)
 
 
-def curves(lines) -> None:
+def curves(lines, one_criterion=False) -> None:
     """The criteria, with the guess, and the truth once it was asked for."""
     shown = truth if values["truth"] else None
     if all(value != value for line in lines for value in line.values.values()):
         st.info("No criterion is defined: every run collapsed.")
         return
     st.plotly_chart(
-        curves_figure(lines, guess=values["guess"], truth=shown, look=look),
+        curves_figure(lines, guess=values["guess"], truth=shown, one_criterion=one_criterion, look=look),
         key="curves",
         config=parts.PLOTLY,
         alt="Criteria by number of components; the table below has their values",
@@ -222,6 +227,7 @@ def in_the_player(found, one) -> None:
             "covariance and the start at the left are those of the run here."
         )
     history, captions = run.history_of(experiment)
+    parts.open_at_the_end(visit, experiment, history)
     run.play(visit, experiment, history, captions)
 
 
@@ -232,8 +238,8 @@ def held_out() -> None:
     """Cross-validation: what a fit says of points that it has not seen."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choose_sweep()
-        controls.widget("folds", st.number_input, "Folds", 2, 20, step=1, width=130)
-        controls.widget("fold-seed", st.number_input, "Seed of the folds", 0, choices.MAX_SEED, step=1, width=160)
+        widget("folds", st.number_input, "Folds", 2, 20, step=1, width=130)
+        widget("fold-seed", st.number_input, "Seed of the folds", 0, choices.MAX_SEED, step=1, width=160)
     controls.end(visit)
     one = selection.candidate(experiment, 1, shape)
     about_start(one)
@@ -266,11 +272,11 @@ def held_out() -> None:
 def test() -> None:
     """K against K + 1: how much one component more gains by chance."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        fewer = controls.widget(
+        fewer = widget(
             "fewer", st.number_input, "K", 1, choices.MAX_COMPONENTS, step=1, width=130, help="Against K + 1."
         )
-        controls.widget("tries", st.segmented_control, "Restarts for each fit", list(parts.TRIES), required=True)
-        controls.widget(
+        widget("tries", st.segmented_control, "Restarts for each fit", list(parts.TRIES), required=True)
+        widget(
             "replicates",
             st.segmented_control,
             "Data sets to draw",
@@ -317,7 +323,7 @@ def predict() -> None:
         "A fit says of any point which component made it, and how surely. Click in the picture to add a new point. "
         "K and the covariance type are those at the left."
     )
-    doubt = controls.widget(
+    doubt = widget(
         "doubt",
         st.toggle,
         "Uncertainty map",
@@ -342,8 +348,7 @@ def predictions(history: History, captions: Captions, doubt: bool) -> None:
             if len(dataset.axes) == 2:
                 options["contours"] = values["contours"]
             if doubt:
-                on_line = len(dataset.axes) == 1
-                places = worked.axis_grid(history)[:, None] if on_line else worked.plane_grid(history)
+                places = selection.map_places(history)
                 options |= {"places": places, "uncertainty": selection.uncertainty(history, places)}
             return (
                 prediction_figure(history, new, **options),

@@ -94,6 +94,7 @@ def beside() -> None:
                 st.select_slider,
                 "Temperature T of the mixture's E-step",
                 TEMPERATURES,
+                persist_state="page",
                 help="Responsibilities are proportional to the probability to the power 1/T: above 1 softer than EM, "
                 "below 1 harder, at 0 all or nothing.",
             )
@@ -102,6 +103,7 @@ def beside() -> None:
             "means-alone",
             st.toggle,
             "Only the means learn",
+            persist_state="page",
             help="All weights stay equal, and every component keeps one and the same circle, whose size is that of "
             "k-means' own clusters at its end.",
         )
@@ -109,15 +111,19 @@ def beside() -> None:
             "circles",
             st.toggle,
             "Show what k-means assumes",
+            persist_state="page",
             help="Circles of one size and equal weights: the mixture that k-means is a limit of.",
         )
     controls.end(visit)
     with st.spinner("Running k-means and EM", show_time=True):
         k_means = clusters.k_means_run(experiment)
         mixture = clusters.tempered_run(experiment, temperature, means_alone=alone)
-    st.markdown(f"{clusters.what_it_is(temperature, alone)} {clusters.merged(mixture)}")
+    what = f"{clusters.what_it_is(temperature, alone)} {clusters.merged(mixture)}"
     if alone and not temperature:
-        st.success(clusters.proof(k_means, mixture), icon=":material/equal:")
+        same, said = clusters.proof(k_means, mixture)
+        (st.success if same else st.info)(f"{what} {said}", icon=":material/equal:" if same else None)
+    else:
+        st.markdown(what)
     side_by_side(k_means, mixture, temperature, alone, circles)
     compared.say_collapse(mixture, "The mixture")
     predict()
@@ -133,9 +139,9 @@ def side_by_side(k_means: History, mixture: History, temperature: float, alone: 
 
     def figures() -> tuple[SteppedFigure, ...]:
         with slot, st.spinner("Drawing both runs", show_time=True):
-            shown = clusters.as_mixture(k_means)
+            assumed = drawn | {"contours": values["contours"] and circles, "outlines": circles}
             parts = (
-                regions_figure(shown, title="k-means", temperatures=0.0, outlines=circles, **drawn),
+                regions_figure(clusters.as_mixture(k_means), title="k-means", temperatures=0.0, **assumed),
                 regions_figure(mixture, title=name, temperatures=temperature, **drawn),
                 lower(objective_figure(k_means, look=look), LOWER),
                 lower(objective_figure(mixture, look=look), LOWER),
@@ -150,7 +156,8 @@ def side_by_side(k_means: History, mixture: History, temperature: float, alone: 
         figures,
         said,
         key="beside",
-        look=(look, temperature, alone, circles, values["truth"], values["contours"]),
+        look=(look, circles, values["truth"], values["contours"]),
+        runs=f"{temperature:g} {alone}",
     )
     if compared.has_guessed("k-means", experiment):
         compared.points_table(k_means, mixture, name, position // 2, dataset)
@@ -187,24 +194,21 @@ low as can be and the groups still wrong.
 """
         )
     with st.expander("From EM to k-means in formulas"):
-        st.latex(
-            r"\gamma_{nk} \;\propto\; \bigl(\pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)\bigr)^{1/T} \qquad"
-            r"\pi_k = \tfrac{1}{K},\; \Sigma_k = \sigma^2 I: \quad "
-            r"\gamma_{nk} \;\propto\; \exp\Bigl(-\frac{\lVert x_n - \mu_k \rVert^2}{2 \sigma^2 T}\Bigr)"
-        )
+        st.latex(r"p_{nk} = \pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)")
+        st.latex(r"\gamma_{nk} \;\propto\; p_{nk}^{1/T}, \qquad \textstyle\sum_k \gamma_{nk} = 1")
+        st.markdown(r"With $\pi_k = 1/K$ and $\Sigma_k = \sigma^2 I$ for all components only the distance is left:")
+        st.latex(r"\gamma_{nk} \;\propto\; \exp\Bigl(-\frac{\lVert x_n - \mu_k \rVert^2}{2 \sigma^2 T}\Bigr)")
         st.markdown(
             r"As $T \to 0$ the nearest mean takes everything, $\gamma_{nk} \to 1$ for it and $0$ for the others; the "
             r"M-step is then the plain mean of its points. That is k-means (Bishop 2006, section 9.3.2). Only the "
             r"product $\sigma^2 T$ matters: a falling temperature is a shrinking circle."
         )
-        st.latex(
-            r"F_T(q, \theta) = \mathbb{E}_q[\ln p(X, Z \mid \theta)] + T\, H(q), \qquad "
-            r"\max_q F_T = T \sum_n \ln \sum_k \bigl(\pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)\bigr)^{1/T}"
-        )
+        st.latex(r"F_T(q, \theta) = \mathbb{E}_q[\ln p(X, Z \mid \theta)] + T\, H(q)")
+        st.latex(r"\max_q F_T = T \sum_n \ln \sum_k p_{nk}^{1/T}")
         st.markdown(
             r"$F_T$, minus the free energy, is what the steps at temperature $T$ never let fall (Ueda & Nakano 1998). "
             r"At $T = 1$ it is the log-likelihood; at $T = 0$ the classification log-likelihood "
-            r"$\sum_n \ln \max_k \pi_k\, \mathcal{N}(x_n \mid \mu_k, \Sigma_k)$ (Celeux & Govaert 1992). With equal "
+            r"$\sum_n \ln \max_k p_{nk}$ (Celeux & Govaert 1992). With equal "
             r"weights and circles that is a constant minus $J / 2\sigma^2$, where "
             r"$J = \sum_n \min_k \lVert x_n - \mu_k \rVert^2$ is the distortion. Values at different temperatures are "
             r"different quantities: do not compare them."
@@ -217,18 +221,20 @@ low as can be and the groups still wrong.
 def anneal() -> None:
     """From hot to temperature 1, beside plain EM from the same means."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        hottest = controls.widget("hottest", st.select_slider, "Begin at temperature", HOTTEST)
+        hottest = controls.widget("hottest", st.select_slider, "Begin at temperature", HOTTEST, persist_state="page")
         cooling = controls.widget(
             "cooling",
             st.select_slider,
             "Iterations until T = 1",
             COOLING,
+            persist_state="page",
             help="The temperature falls by the same factor in each of them; from there on it is EM.",
         )
         everything = controls.widget(
             "everything",
             st.toggle,
             "Everything learns while it is hot",
+            persist_state="page",
             help="Otherwise only the means do, with equal weights and one circle for all, until T = 1 is reached.",
         )
     controls.end(visit)
@@ -247,7 +253,8 @@ def anneal() -> None:
     )
     with st.expander("What happens in it"):
         st.markdown(
-            "Each iteration takes an E-step at its own temperature, then an M-step. The curves show the ordinary "
+            "Both runs begin at the same means; where weights and circles are held, these are not plain EM's. Each "
+            "iteration takes an E-step at its own temperature, then an M-step. The curves show the ordinary "
             "log-likelihood of the parameters, so that both runs can be compared. That is not what a hot step "
             "maximises, and so the annealed curve may fall. With everything free, components that are alike shrink "
             "onto each other while it is hot: at T = 1 they are equal, which is a saddle, and EM has nothing to part "
@@ -280,7 +287,8 @@ def hot_and_plain(annealed: History, em: History, schedule: annealing.Schedule) 
         figures,
         annealing.captions(annealed, em),
         key="annealing",
-        look=(look, schedule, values["truth"], values["contours"]),
+        look=(look, values["truth"], values["contours"]),
+        runs=repr(schedule),
     )
     compared.say_collapse(annealed, "The annealed run")
     compared.say_collapse(em, "Plain EM")
@@ -289,14 +297,17 @@ def hot_and_plain(annealed: History, em: History, schedule: annealing.Schedule) 
 def several(schedule: annealing.Schedule) -> None:
     """The same from many starts: what a single pair of runs cannot say."""
     random = STARTS[experiment.start].random
-    st.button(
-        f"Try {N_STARTS} starts of each",
-        key="try starts",
-        on_click=compared.agree,
-        args=(experiment, schedule),
-        disabled=not random,
-        help="Start seeds from 0 up." if random else "Nothing in this start is random: every run would be the same.",
-    )
+    with st.container(horizontal=True):
+        controls.reseed(visit)
+        st.button(
+            f"Try {N_STARTS} starts of each",
+            key="try starts",
+            on_click=compared.agree,
+            args=(experiment, schedule),
+            disabled=not random,
+            width="stretch",
+            help="Start seeds from 0 up." if random else "Nothing in this start is random: all runs would be the same.",
+        )
     if random and compared.agreed(experiment, schedule):
         with st.spinner(f"Running {2 * N_STARTS} starts", show_time=True):
             st.markdown(annealing.trial(experiment, schedule, N_STARTS))

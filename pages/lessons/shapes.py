@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from emcore import report, shapes
+from emcore import clusters, report, shapes
 from emcore.em import History
 from emcore.figures.shapes import objectives_figure, small_figure
 from emcore.figures.stepped import SteppedFigure
@@ -112,6 +112,7 @@ if guess is not None:
         "several",
         st.toggle,
         f"Best of {N_STARTS} starts for each shape",
+        persist_state="page",
         disabled=not STARTS[experiment.start].random,
         help="A poor local maximum makes a shape look worse than it is. This judges each by the best of its runs, "
         "whose start seeds count up from 0."
@@ -128,17 +129,17 @@ if guess is not None:
         "AIC 2. Lower is better, as in scikit-learn; mclust reports BIC with the opposite sign."
     )
 
-with st.expander("How the parameters are counted"):
+    st.markdown(shapes.in_their_groups(histories, clusters.k_means_run(experiment), dataset.labels, TITLES))
+
+with st.expander("How the parameters are counted", expanded=True):
     st.markdown(
         f"Here are K = {n_components} components on d = {n_features} ax{'is' if n_features == 1 else 'es'}. First the "
         "weights, one less because their sum is 1; then the means; then the covariances."
     )
     for shape in shapes.SHAPES:
         st.latex(rf"\text{{{TITLES[shape]}: }}\; {shapes.formula(shape, n_components, n_features)}")
-    st.latex(
-        r"\mathrm{BIC} = -2 \ln p(X \mid \hat\theta) + \nu \ln N \qquad "
-        r"\mathrm{AIC} = -2 \ln p(X \mid \hat\theta) + 2 \nu"
-    )
+    st.latex(r"\mathrm{BIC} = -2 \ln p(X \mid \hat\theta) + \nu \ln N")
+    st.latex(r"\mathrm{AIC} = -2 \ln p(X \mid \hat\theta) + 2 \nu")
     st.markdown(
         "$\\nu$ is the number of parameters, $\\hat\\theta$ the parameters at the end of the run. A parameter is worth "
         "its place in BIC if it raises the log-likelihood by more than half of $\\ln N$ (Schwarz 1978)."

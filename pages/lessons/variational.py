@@ -191,7 +191,9 @@ def theory() -> None:
         "$W_0^{-1}$ the covariance of the data. $N_k$, $\\bar{x}_k$ and $S_k$: count, mean and covariance of the "
         "points that component $k$ takes; $\\Lambda_k$ its precision, the inverse of its covariance; $\\psi$ the "
         "digamma function. The pictures show expected weights and means, and the inverse of the expected precision. "
-        "Bishop (2006), section 10.2; the threshold for $\\alpha_0$: Rousseau & Mengersen (2011)."
+        "Bishop (2006), section 10.2. The threshold for $\\alpha_0$ is $(d + 1) / 2$ with $d$ parameters of a mean and "
+        "a covariance: with $n$ points a component in use costs about $\\tfrac{d + 1}{2} \\ln n$, an empty one "
+        "$\\alpha_0 \\ln n$ (Watanabe & Watanabe 2006)."
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
+import numpy as np
+import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from emcore import chains, report
 from emcore.chains import Entry, chance
@@ -15,6 +19,7 @@ from emcore.report import number
 from emcore.sources.sequences import EXAMPLES, MAX_STEPS, MAX_SYMBOLS, Sequences, SimulatedSequences, TypedSequences
 from pages.parts import controls, outcome, story
 from pages.parts import settings as choices
+from pages.parts.cards import coloured, tex
 from pages.parts.controls import Session, put
 from pages.parts.player import PlayerReport
 from pages.parts.settings import Setting, Values
@@ -46,17 +51,17 @@ CSS = """
   .st-key-chain .player-figures > :last-child { grid-column: auto; height: calc(0.68 * var(--height)); }
 }
 .st-key-chain .player-figures > :first-child { height: var(--height); }
-.st-key-chain .em-below { align-items: flex-start; }
-.st-key-chain .em-below > * { flex: 1 1 22rem; }
-.st-key-chain .em-below > :last-child { flex: 1.3 1 26rem; }
 .st-key-chain .em-scroll { margin-bottom: 0.7rem; }
 .st-key-chain .em-table th { white-space: normal; vertical-align: bottom; }
 @media (max-width: 480px) {
   .st-key-chain .em-table :is(td, th) { padding-inline: 0.2rem; font-size: 0.85rem; }
 }
-@media (max-width: 1200px) { .st-key-chain-formulas [data-testid="stColumn"] { min-width: 100%; } }
-.st-key-chain-formulas .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px; text-align: left; }
-.st-key-chain-formulas .katex-display > .katex { text-align: left; }
+@media (max-width: 1200px) {
+  :is(.st-key-chain-formulas, .st-key-chain-below) [data-testid="stColumn"] { min-width: 100%; }
+}
+:is(.st-key-chain-formulas, .st-key-chain-below) .katex-display {
+  overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px; text-align: left; }
+:is(.st-key-chain-formulas, .st-key-chain-below) .katex-display > .katex { text-align: left; }
 </style>
 """
 
@@ -90,6 +95,12 @@ def beginnings(values: Values) -> dict[str, str]:
     return {name: title for name, title in BEGINNINGS.items() if name != "truth" or known}
 
 
+def _symbolic(values: Values) -> bool:
+    """Whether the sequence on show consists of symbols."""
+    example = EXAMPLES.get(values["sequence"])
+    return bool(example.symbols) if example else values["kind"] == "symbols"
+
+
 def _misfits(values: Values) -> dict[str, str]:
     refused = {}
     if values["begin"] not in beginnings(values):
@@ -109,6 +120,7 @@ OFFER = choices.ModelOffer(
         "kind": choices.one_of(KINDS),
         "data-seed": choices.whole(0, choices.MAX_SEED),
         "states": choices.whole(1, MAX_STATES),
+        "tied": choices.flag(),
         "begin": choices.one_of(BEGINNINGS),
         "at": choices.whole(1, MAX_STEPS),
         "truth": choices.flag(),
@@ -119,6 +131,7 @@ OFFER = choices.ModelOffer(
         "kind": "symbols",
         "data-seed": 0,
         "states": 2,
+        "tied": False,
         "begin": "random",
         "at": 1,
         "truth": False,
@@ -126,6 +139,7 @@ OFFER = choices.ModelOffer(
     setup=_set_up,
     idle=lambda values: frozenset(
         ({"data-seed", "truth"} if values["sequence"] == "own" else {"typed", "kind"})
+        | ({"tied"} if _symbolic(values) else set())
         | ({"start-seed"} if values["begin"] != "random" else set())
     ),
     misfits=_misfits,
@@ -159,6 +173,13 @@ def model_choices(visit: Session) -> None:
         MAX_STATES,
         step=1,
         help="How many states the chain has. EM does not find this number: you choose it.",
+    )
+    controls.widget(
+        "tied",
+        st.toggle,
+        "One sd for all states",
+        disabled=_symbolic(visit.values),
+        help="For measurements: the states differ by their means alone, and none can collapse onto a single point.",
     )
     offered = beginnings(visit.values)
     if visit.values["begin"] not in offered:
@@ -270,9 +291,8 @@ def choose_step(visit: Session, sequences: Sequences, shown: PlayerReport, row: 
 TO_PREDICT = ("It rises", "It stays about the same", "It falls below one half")
 
 
-def question(experiment: Experiment, sequences: Sequences) -> None:
+def question(experiment: Experiment, history: History, sequences: Sequences) -> None:
     """What the neighbours do to a single observation, at the end of the run."""
-    history = experiment.history()
     found = chains.loneliest(history)
     if found is None:
         return
@@ -280,14 +300,15 @@ def question(experiment: Experiment, sequences: Sequences) -> None:
     what = f"{sequences.axis.split(' (')[0].lower()}: {chains.observed(sequences, found.row)}"
     story.predict(
         f"neighbours {experiment.digest}",
-        f"At the end of the run, {step} {found.row + 1} ({plain(what)}) taken by itself gives {who} the probability "
-        f"{chance(found.alone)}. What becomes of it when all {step}s before and after are taken into account?",
+        f"At the end of the run, {step} {found.row + 1} ({plain(what)}) by itself, with how often each state occurs, "
+        f"gives {who} the probability {chance(found.alone)}. What becomes of it when all {step}s before and after are "
+        "taken into account?",
         TO_PREDICT,
         lambda: (
             2 if found.smoothed < 0.5 else 1,
             f"With the {step}s before it, it is {chance(found.filtered)}; with those after it as well, "
-            f"{chance(found.smoothed)}. The states rather stay than change, so neighbours outvote a single "
-            "observation. A mixture, which forgets the order, cannot do that.",
+            f"{chance(found.smoothed)}. What comes before and after can outvote a single observation. In a "
+            "mixture, which forgets the order, it cannot.",
         ),
     )
 
@@ -298,13 +319,29 @@ def question(experiment: Experiment, sequences: Sequences) -> None:
 def below(history: History, sequences: Sequences, position: int, row: int, truth: bool) -> None:
     """Forward-backward at one step, the path beside the posterior, and the parameters with their expected counts."""
     found = chains.compare_paths(history, sequences, position)
-    path = "" if found is None else f"<p>{escape(chains.about_paths(found, sequences))}</p>"
-    if not truth and found is not None and found.right is not None:
-        path = path.split(" Right by the truth:")[0] + "</p>"
-    st.html(
-        f'<div class="em-below"><div>{_step_table(history, sequences, position, row)}{path}</div>'
-        f"<div>{_parameters(history, sequences, position, truth)}</div></div>"
-    )
+    with st.container(key="chain-below"):
+        left, right = st.columns([1, 1.2], gap="large")
+        with left:
+            st.html(_block(_step_table(history, sequences, position, row)))
+            _step_formulas(history, position, row)
+        with right:
+            st.html(_block(_parameters(history, sequences, position, truth)))
+            if found is not None:
+                st.markdown(plain(chains.about_paths(found, sequences, truth)))
+        opened = st.expander("The sequence as a table", key="steps as table", on_change="rerun")
+        if opened.open:
+            columns = chains.step_table(history, sequences, position)
+            with opened:
+                st.dataframe(
+                    pd.DataFrame({name: values for name, values in columns.items() if truth or name != "truth"}),
+                    hide_index=True,
+                    height=400,
+                    alt="Every step with its observation, its posterior and the Viterbi path",
+                )
+
+
+def _block(content: str) -> str:
+    return f'<div class="em-below"><div>{content}</div></div>'
 
 
 def _step_table(history: History, sequences: Sequences, position: int, row: int) -> str:
@@ -328,16 +365,35 @@ def _step_table(history: History, sequences: Sequences, position: int, row: int)
             zip(*(column.tolist() for column in columns), strict=True)
         )
     ]
-    before = (
-        "the initial probabilities" if read.begins else f"the posterior of {step} {row} without its future, moved on"
+    return outcome.table(title, header, rows)
+
+
+def _step_formulas(history: History, position: int, row: int) -> None:
+    """The two products of forward-backward at one step, in numbers."""
+    read = chains.read_step(history, position, row)
+    if read is None:
+        return
+    t, states = row + 1, range(len(read.smoothed))
+
+    def product(
+        letter: str, factors: Sequence[NDArray[np.float64]], total: float, made: NDArray[np.float64]
+    ) -> list[str]:
+        first, second = (factor.tolist() for factor in factors)
+        return [
+            rf"{letter}_{{{t}}}({k + 1}) &= \frac{{{tex(first[k])} \times {tex(second[k])}}}{{{tex(total)}}} = "
+            + coloured(k, tex(float(made[k])))
+            for k in states
+        ]
+
+    before = "the initial probabilities" if read.begins else rf"$\alpha_{{{row}}}$, moved on by the transitions"
+    after = "nothing follows, so all are equal" if read.ends else "how well each explains what follows, to sum 1"
+    st.markdown(
+        f"Past: {before}. Past × present, divided by the sum, is $\\alpha_{{{t}}}$, past and present. Future: {after}. "
+        f"$\\alpha_{{{t}}}$ × future, divided by the sum, is the posterior $\\gamma_{{{t}}}$."
     )
-    after = "nothing follows, so all are equal" if read.ends else "how well each explains what follows, scaled to sum 1"
-    factor = "probability" if sequences.symbols else "density"
-    note = (
-        f"<p>Past: {before}. Past × {factor}, divided by the sum, is past and present. Future: {after}. Past and "
-        "present × future, divided by the sum, is the posterior γ.</p>"
-    )
-    return outcome.table(title, header, rows) + note
+    lines = product(r"\alpha", (read.predicted, read.densities), read.predictive, read.filtered)
+    lines += product(r"\gamma", (read.filtered, read.backward), read.overlap, read.smoothed)
+    st.latex(r"\begin{aligned}" + r" \\[0.6em] ".join(lines) + r"\end{aligned}")
 
 
 def _parameters(history: History, sequences: Sequences, position: int, truth: bool) -> str:
@@ -375,7 +431,7 @@ def _parameters(history: History, sequences: Sequences, position: int, truth: bo
         )
         for k, row in enumerate(rows)
     ]
-    tables += outcome.table("Expected counts of the last E-step, and what the M-step makes of them", header, made)
+    tables += outcome.table("Expected counts, and what the M-step makes of them", header, made)
     note = (
         "→ 2: the change to state 2. Starts are divided by their sum over the states, changes by their sum in the row"
     )
@@ -390,13 +446,15 @@ def _value(entry: Entry, value: float, digits: int) -> str:
 # ---- Formulas ---------------------------------------------------------------------------------------------
 
 
-def formulas(sequences: Sequences) -> None:
+def formulas(sequences: Sequences, tied: bool) -> None:
     """The model and both steps in its own symbols."""
-    shown = r"\phi_{k x_t}" if sequences.symbols else r"\mathcal{N}(x_t \mid \mu_k, \sigma_k^2)"
+    sd = r"\sigma" if tied else r"\sigma_k"
+    shown = r"\phi_{k x_t}" if sequences.symbols else rf"\mathcal{{N}}(x_t \mid \mu_k, {sd}^2)"
     with st.expander("Formulas", expanded=True), st.container(key="chain-formulas"):
         st.markdown("**Model**: a state depends on the one before it, an observation on its state alone.")
         st.latex(
-            r"\begin{aligned} p(x, z) &= \pi_{z_1} \prod_{t=2}^{T} A_{z_{t-1} z_t} \prod_{t=1}^{T} p(x_t \mid z_t) \\ "
+            r"\begin{aligned} p(x, z) &= \pi_{z_1} \textstyle\prod_{t=2}^{T} A_{z_{t-1} z_t} \\ "
+            r"&\quad \times \textstyle\prod_{t=1}^{T} p(x_t \mid z_t) \\ "
             rf"p(x_t \mid z_t = k) &= {shown} \end{{aligned}}"
         )
         left, right = st.columns(2)
@@ -416,7 +474,11 @@ def formulas(sequences: Sequences) -> None:
                 r"\phi_{km} &= \textstyle\sum_{t:\, x_t = m} \gamma_t(k) \big/ \sum_t \gamma_t(k)"
                 if sequences.symbols
                 else r"\mu_k &= \textstyle\sum_t \gamma_t(k)\, x_t \big/ \sum_t \gamma_t(k) \\"
-                r"\sigma_k^2 &= \textstyle\sum_t \gamma_t(k)\, (x_t - \mu_k)^2 \big/ \sum_t \gamma_t(k)"
+                + (
+                    r"\sigma^2 &= \textstyle\sum_t \sum_k \gamma_t(k)\, (x_t - \mu_k)^2 \big/ T"
+                    if tied
+                    else r"\sigma_k^2 &= \textstyle\sum_t \gamma_t(k)\, (x_t - \mu_k)^2 \big/ \sum_t \gamma_t(k)"
+                )
             )
             st.latex(
                 r"\begin{aligned}"
@@ -433,7 +495,7 @@ def formulas(sequences: Sequences) -> None:
         emission = (
             "$\\phi_{km}$ the probability of symbol $m$ in state $k$"
             if sequences.symbols
-            else "$\\mu_k$, $\\sigma_k$ the mean and sd of state $k$"
+            else f"$\\mu_k$, ${sd}$ the mean and sd of state $k$" + (", the same sd for all" if tied else "")
         )
         st.caption(
             f"$\\pi_k$ the probability to begin in state $k$; $A_{{jk}}$ that to go from $j$ to $k$; {emission}; "

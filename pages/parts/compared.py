@@ -133,13 +133,18 @@ def follow(
     *,
     key: str,
     look: Hashable,
+    runs: str = "",
 ) -> int:
-    """One player over several runs, as many positions as the longest of them has; where it rests."""
+    """One player over several runs, as many positions as the longest of them has; where it rests.
+
+    `runs` names what they differ by from other runs of the experiment: with another name the player opens anew, where
+    it rested.
+    """
     with st.container(key=f"several-{key}"):
         shown = player(
             figures,
             key=key,
-            run_id=f"{experiment.digest} {visit.opened}",
+            run_id=f"{experiment.digest} {runs} {visit.opened}",
             look=look,
             captions=said,
             labels=said,

@@ -163,11 +163,14 @@ def _query() -> dict[str, str]:
 
 
 def widget(name: str, make: Any, *args: Any, **options: Any) -> Any:
-    """A widget bound to a setting: it shows the session's value, and the session follows it."""
+    """A widget bound to a setting: it shows the session's value, and the session follows it.
+
+    Its state stays while the page does not show it: else it may come back with its default, and send that.
+    """
     values = session().values
     if name not in st.session_state:
         st.session_state[name] = values[name]
-    values[name] = make(*args, key=name, **options)
+    values[name] = make(*args, key=name, **{"persist_state": "page"} | options)
     return values[name]
 
 

@@ -35,13 +35,16 @@ INSTEAD = "two-examiners"  # of a file that is not here
 NOISES = {"own": "Each variable its own", "equal": "Equal: probabilistic PCA"}
 SECTIONS = {"fit": "The fit", "derivation": "The derivation", "rotation": "Rotation", "pca": "Beside PCA"}
 LARGEST_MATRIX = 5
+AWAY = 5.0  # degrees from the principal axes: no rounding, and no run that was merely stopped early
 CSS = """
 <style>
 .st-key-factor-formulas .katex { font-size: 1.03em; }
 .st-key-factor-formulas .katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.2rem 3px; margin: 0.3rem 0; }
 .st-key-factor-formulas h4 { padding: 0.2rem 0; font-size: 1.1rem; }
-.st-key-factor-tables .em-table th { white-space: normal; vertical-align: bottom; }
-@media (max-width: 1200px) { .st-key-factor-tables [data-testid="stColumn"] { min-width: 100%; } }
+.st-key-factor-tables .em-table thead th { white-space: normal; vertical-align: bottom; }
+.st-key-intro .katex { font-size: 1.02em; }
+@media (max-width: 1200px) {
+  :is(.st-key-factor-tables, .st-key-factor-formulas) [data-testid="stColumn"] { min-width: 100%; } }
 @media (max-width: 480px) {
   .st-key-factor-formulas .em-table :is(td, th) { padding-inline: 0.25rem; font-size: 0.85rem; }
   .st-key-section button { padding-inline: 0.35rem; }
@@ -263,7 +266,6 @@ def choose_point(n_samples: int, by_number: bool) -> int:
             n_samples,
             step=1,
             width=180,
-            persist_state="page",
             help="A click on a point of the picture chooses it too.",
         )
     return int(values["point"]) - 1
@@ -283,7 +285,7 @@ def question(experiment: Experiment, name: str) -> None:
     """What to predict of an example, answered by the run on show."""
     history = experiment.history()
 
-    def essays() -> tuple[int, str]:
+    def certain() -> tuple[int, str]:
         sds = [float(history.posterior(t).sds[0]) for t in (0, history.n_iterations)]
         return 0, (
             "What is left open does not depend on the variables: Cov[z | x] is made of the loadings and the noise "
@@ -316,31 +318,23 @@ def question(experiment: Experiment, name: str) -> None:
             "end, ever more slowly: a Heywood case. The likelihood has no maximum with noise in every variable."
         )
 
-    asked = {
-        "two-examiners": (
+    model = history.model
+    if model.n_factors > 1:
+        text = "Turn two of the factors by 45 degrees within their plane. What happens to the log-likelihood?"
+        options, answer = ("It falls", "It rises", "Nothing"), turning
+    elif name == "three-examiners" and not model.equal_noise:
+        text = "The marks of examiner C spread the most. Which of the two directions leans towards C?"
+        options, answer = ("The hidden line", "The first principal axis", "Both alike"), erratic
+    elif name == "irises" and not model.equal_noise:
+        text = "One factor stands for how large a flower is. Where does the noise variance of petal length end?"
+        options, answer = ("At a fifth of its variance", "At a twentieth", "Nowhere: it heads for 0"), heywood
+    else:
+        text = (
             "The E-step says of each point which z may have made it, as a piece of the hidden line. Is the piece "
-            "longer for some points than for others?",
-            ("No, the same for all", "Longer far from the line", "Longer near the middle"),
-            essays,
-        ),
-        "three-examiners": (
-            "The marks of examiner C spread the most. Which of the two directions leans towards C?",
-            ("The hidden line", "The first principal axis", "Both alike"),
-            erratic,
-        ),
-        "six-tests": (
-            "Turn the two factors by 45 degrees within their plane. What happens to the log-likelihood?",
-            ("It falls", "It rises", "Nothing"),
-            turning,
-        ),
-        "irises": (
-            "One factor stands for how large a flower is. Where does the noise variance of petal length end?",
-            ("At a fifth of its variance", "At a twentieth", "Nowhere: it heads for 0"),
-            heywood,
-        ),
-    }
-    text, options, answer = asked[name if name in asked else INSTEAD if history.model.n_factors == 1 else "six-tests"]
-    story.predict(f"factors {name} {experiment.source}", text, options, answer)
+            "longer for some points than for others?"
+        )
+        options, answer = ("No, the same for all", "Longer far from the line", "Longer near the middle"), certain
+    story.predict(f"factors {experiment.source} {model} {experiment.start_seed}", text, options, answer)
 
 
 # ---- The fit ----------------------------------------------------------------------------------------------
@@ -370,12 +364,12 @@ def parameters_table(
     for j, axis in enumerate(axes):
         cells = [escape(axis)]
         for name, values in theta.columns().items():
-            text = number(float(values[j]), digits)
+            text = number(float(values[j]), digits[j])
             change = float(changed[name][j]) if changed else 0.0
-            said = signed(change, digits) if change else "0" if changed else "\N{EN DASH}"
+            said = signed(change, digits[j]) if change else "0" if changed else "\N{EN DASH}"
             text += f'<span class="em-small"><span class="em-heard">change </span>{said}</span>'
             if known is not None:
-                text += f'<span class="em-small">truth {number(float(known[name][j]), digits)}</span>'
+                text += f'<span class="em-small">truth {number(float(known[name][j]), digits[j])}</span>'
             cells.append(text)
         cells.append(f"{number(100 * float(theta.noise_shares[j]), 1)} %")
         rows.append(cells)
@@ -397,8 +391,8 @@ def covariances(history: History, position: int, axes: Sequence[str]) -> None:
     rows = [
         [escape(axis)]
         + [
-            f"{number(float(theta.covariance[i, j]), digits)}"
-            f'<span class="em-small">data {number(float(data[i, j]), digits)}</span>'
+            f"{number(float(theta.covariance[i, j]), max(digits[i], digits[j]))}"
+            f'<span class="em-small">data {number(float(data[i, j]), max(digits[i], digits[j]))}</span>'
             for j in range(len(axes))
         ]
         for i, axis in enumerate(axes)
@@ -491,9 +485,10 @@ def _conditional(made: Derivation, row: int, axes: Sequence[str]) -> None:
     precision = _matrix(made.precision)
     inverse = rf"\frac{{1}}{{{precision}}}" if one else rf"{precision}^{{-1}}"
     dot = r"\times" if one else ""
-    score = rf"{_matrix(made.covariance)} {dot} {_matrix(total[:, None])} = {_chosen(made.score[:, None])}"
+    then = "=" if one else r"\\ &="
+    score = rf"{_matrix(made.covariance)} {dot} {_matrix(total[:, None])} {then} {_chosen(made.score[:, None])}"
     st.latex(
-        rf"\begin{{aligned}} G &= {inverse} = {_matrix(made.covariance)} \\[0.5em] "
+        rf"\begin{{aligned}} G &= {inverse} {then} {_matrix(made.covariance)} \\[0.5em] "
         rf"\operatorname{{E}}[z_{{{row + 1}}}] &= {score} \end{{aligned}}"
     )
 
@@ -509,9 +504,11 @@ def _expectations(made: Derivation, row: int, n_samples: int) -> None:
         r"\operatorname{E}[z_n] \qquad \operatorname{E}[z_n z_n^{\mathsf T}] = G + \operatorname{E}[z_n]"
         r"\operatorname{E}[z_n]^{\mathsf T}"
     )
+    then = "=" if made.score.size == 1 else r"\\ &="
     st.latex(
-        rf"\operatorname{{E}}[z_{{{row + 1}}} z_{{{row + 1}}}^{{\mathsf T}}] = {_matrix(made.covariance)} + "
-        rf"{_matrix(np.outer(made.score, made.score))} = {_chosen(made.second)}"
+        rf"\begin{{aligned}} \operatorname{{E}}[z_{{{row + 1}}} z_{{{row + 1}}}^{{\mathsf T}}] &= "
+        rf"{_matrix(made.covariance)} + {_matrix(np.outer(made.score, made.score))} {then} {_chosen(made.second)} "
+        r"\end{aligned}"
     )
     st.markdown(f"Summed over all {n_samples:,} points:")
     second = rf"\sum_n \operatorname{{E}}[z_n z_n^{{\mathsf T}}] &= {_matrix(made.second_moments)}"
@@ -601,22 +598,23 @@ def rotation(history: History, position: int, degrees: int, axes: Sequence[str],
     rows = [
         [
             escape(axis),
-            *(number(float(made.before.loadings[j, k]), digits) for k in columns),
-            *(number(float(made.after.loadings[j, k]), digits) for k in columns),
+            *(number(float(made.before.loadings[j, k]), digits[j]) for k in columns),
+            *(number(float(made.after.loadings[j, k]), digits[j]) for k in columns),
         ]
         for j, axis in enumerate(axes)
     ]
     names = [f"w{k + 1}" if not one else "w" for k in columns]
     header = ["", *names, *(f"{name}, turned" for name in names)]
+    changed = f"changes by at most {report.significant(made.change)}: rounding" if made.change else "stays as it is"
     with right:
         st.html(outcome.table(f"Loadings at iteration {position // 2}", header, rows))
         st.markdown(
             f"Log-likelihood: **{number(made.objective, 6)}** before, **{number(made.turned_objective, 6)}** after. "
-            f"The covariance of x changes by at most {report.significant(made.change)}: rounding. "
+            f"The covariance of x {changed}. "
             + (
                 "With one factor only the sign is free."
                 if one
-                else "So EM finds the plane, and which axes in it are called factors is for people to choose, such as "
+                else "So EM finds the space, and which axes in it are called factors is for people to choose, such as "
                 "those that leave each variable with few large loadings (varimax and its kin)."
             )
         )
@@ -642,10 +640,13 @@ def pca(history: History, position: int) -> None:
     with left:
         header = ["", f"EM, iteration {position // 2}", "Closed form" if equal else "Equal noise"]
         st.html(outcome.table("EM, and eigenvectors", header, rows))
+    last = factors.beside_pca(history, history.n_positions - 1)
+    saddle = equal and last.angle > AWAY and history.stopped == "converged"
     right.markdown(
         "With equal noise the answer is known without EM: the eigenvectors of the data's covariance with the largest "
         "eigenvalues span the hidden space, and the average of the other eigenvalues is the noise (Tipping & Bishop "
         "1999). EM reaches it from almost every start."
+        + (" Not from this one: it stands still on other eigenvectors, a saddle." if saddle else "")
         if equal
         else "With noise of its own for each variable there is no closed form; on the left is that for equal noise. "
         "Principal axes look for variance, whatever its cause; factors look for what variables share. A variable with "

@@ -6,7 +6,7 @@ import streamlit as st
 
 from emcore import report
 from emcore.em import History
-from emcore.experiment import Experiment
+from emcore.experiment import Experiment, kept
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.stepped import SteppedFigure
@@ -22,7 +22,8 @@ def history_of(experiment: Experiment, words: report.Words | None = None) -> tup
     """The run and what the player says at each of its positions; without `words` the model is one of clusters."""
     with st.spinner("Running EM", show_time=True):
         history = experiment.history()
-        return history, report.captions(history, words)
+        captions = kept(("captions", experiment, words), lambda: report.captions(history, words))
+        return history, captions
 
 
 def follow(

@@ -19,7 +19,7 @@ from emcore.figures.selection import Curve
 from emcore.selection import CRITERIA, HELD_OUT, Fits, HeldOut
 from emcore.starts import STARTS
 from emcore.worked import SHEET_ROWS
-from pages.parts import outcome
+from pages.parts import controls, outcome
 from pages.parts import settings as choices
 from pages.parts.cards import tex
 from pages.parts.controls import Session, put
@@ -112,7 +112,7 @@ CSS = """
   padding: 0.2rem 3px 0.2rem 0; }
 .st-key-criteria-formulas .katex-display > .katex { text-align: left; }
 .em-low { font-weight: 700; }
-@media (max-width: 900px) { .st-key-criteria-charts [data-testid="stColumn"] { min-width: 100%; } }
+@media (max-width: 1250px) { .st-key-criteria-charts [data-testid="stColumn"] { min-width: 100%; } }
 @media (max-width: 480px) { .st-key-view button { padding-inline: 0.35rem; } }
 </style>
 """
@@ -138,15 +138,17 @@ def keep_guess(visit: Session) -> None:
     values, memory = visit.values, bench()
     data = (visit.opened, *(values[name] for name in ("data", "preset", "groups", "file")))
     if memory.guessed is not None and memory.guessed[1:] != data[1:] and memory.guessed[0] == data[0]:
-        put(guess=0, components=1)
+        guess(0)
+        put(truth=False)
     memory.guessed = data
     if values["new"] and len(values["new"][0]) != choices.n_features(values, visit.own):
         put(new=())
 
 
 def guess(number: int) -> None:
-    """Take a guess: the run in the player is the first with so many components."""
-    put(guess=number, **({"components": number} if number else {}))
+    """Take a guess, and put a run with so many components into the player; 0 asks again."""
+    by_hand = controls.session().values["start"] == "by-hand"  # with a number of components of its own
+    put(guess=number, components=max(number, 1), **({"start": "random-points"} if by_hand else {}))
 
 
 def carry_out(name: str, jobs: Mapping[Hashable, Callable[[], T]], done_of: str) -> dict[Hashable, T]:
@@ -205,7 +207,7 @@ def sweep(experiment: Experiment, shapes: Sequence[str], most: int, tries: int) 
                 jobs[key] = partial(selection.fits, *key[1:])
                 parts[key] = (shape, k)
     order = sorted(jobs, key=lambda key: key[2])  # type: ignore[index]  # a stop leaves something for every K
-    found = carry_out("sweep", {key: jobs[key] for key in order}, "{} of {} pieces of the sweep done")
+    found = carry_out("sweep", {key: jobs[key] for key in order}, "{} of {} parts of the sweep are done")
     sweeps: dict[str, Sweep] = {shape: {} for shape in shapes}
     for shape in shapes:
         for k in range(1, most + 1):
@@ -395,7 +397,7 @@ def held_out(
         if k not in short
         for fold in range(n_folds)
     }
-    found = carry_out("held out", jobs, "{} of {} folds fitted")
+    found = carry_out("held out", jobs, "{} of {} folds are fitted")
     sums: dict[int, HeldOut] = {}
     for k in candidates:
         parts = [value for key, value in found.items() if key[1] == k]  # type: ignore[index]
@@ -412,7 +414,7 @@ def ratios(experiment: Experiment, tries: int, n_replicates: int) -> list[float]
         ("replicate", experiment, tries, index): partial(selection.replicate, experiment, tries, index)
         for index in range(n_replicates)
     }
-    return list(carry_out("test", jobs, "{} of {} data sets fitted").values())
+    return list(carry_out("test", jobs, "{} of {} data sets are fitted").values())
 
 
 # ---- New points -------------------------------------------------------------------------------------------

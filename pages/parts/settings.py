@@ -24,6 +24,7 @@ MAX_ITERATIONS = 1_000
 MAX_SEED = 999_999
 TOLERANCES = (0.0, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
 SHAPES = {"full": "Full", "tied": "Tied", "diag": "Diagonal", "spherical": "Spherical"}
+MOST_NAMED = 12  # options in a sentence
 LONGEST_LIST = 4_000  # characters of a list of runs in a link
 SOURCES = {"preset": "Example", "groups": "Groups", "file": "File"}
 
@@ -60,7 +61,9 @@ def one_of(options: Mapping[str, Any]) -> Setting:
 
     def parse(text: str) -> str:
         if text not in options:
-            raise ValueError(f"one of {', '.join(filter(None, options))}")
+            names = [name for name in options if name]
+            more = f" or another of {len(names)}" if len(names) > MOST_NAMED else ""
+            raise ValueError(f"one of {', '.join(names[:MOST_NAMED])}{more}")
         return text
 
     return Setting(parse)

@@ -21,13 +21,16 @@ from pages.parts.controls import Session
 from pages.parts.text import plain
 
 PLOTLY = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "toImage"]}
+QUICK = 60_000  # numbers in the data x components: beyond, many runs wait until they are asked for
+WIDTH = 170  # of a number to type, in CSS pixels: two stand side by side on a phone
 PICTURE_HEIGHT, CURVE_HEIGHT = 270, 250
 CSS = """
 <style>
 .em-cards { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; }
 .em-cards > * { flex: 1 1 20rem; min-width: 0; max-width: 100%; }
-.em-cards td, .em-cards tbody th { white-space: normal; }
+.em-cards td { white-space: normal; }
 .em-sum { font-size: 0.85rem; }
+.st-key-formulas .katex-display { padding-block: 0.4rem; margin-block: 0; }
 /* Three remedies: a picture above its curve, side by side; or beside it, below each other; or all below each other. */
 @container (min-width: 700px) {
   .st-key-remedies .player .player-figures { grid-template-columns: repeat(3, minmax(0, 1fr)); }
@@ -69,7 +72,7 @@ def keep_in_range(visit: Session, experiment: Experiment) -> None:
     least = collapse.fewest(X.shape[1], values["components"], values["shape"])
     put_right: dict[str, Any] = {}
     if values["component"] > values["components"]:
-        put_right["component"] = 1
+        put_right["component"] = 0
     if values["row"] > len(X):
         put_right["row"] = 0
     if values["ghosts"] < least:
@@ -81,9 +84,9 @@ def keep_in_range(visit: Session, experiment: Experiment) -> None:
         visit.link = replace(visit.link, values=visit.link.values | put_right)  # what else it says was wrong stays said
 
 
-def choose_start(visit: Session, experiment: Experiment) -> Experiment:
-    """Which mean stands on which point, and how wide it begins: the start of all runs of the page."""
-    X = experiment.dataset().X
+def choose_start(visit: Session, experiment: Experiment) -> tuple[Experiment, int]:
+    """The start of all runs of the page, and the component, from 0, that stands on a point there."""
+    values, X = visit.values, experiment.dataset().X
     keep_in_range(visit, experiment)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         controls.widget(
@@ -95,8 +98,14 @@ def choose_start(visit: Session, experiment: Experiment) -> Experiment:
             step=1,
             help="Where the mean stands. 0: the value recorded most often, or the loneliest point. Or click a point.",
         )
-        component = controls.widget(
-            "component", st.number_input, "Component on it", 1, experiment.model.n_components, step=1
+        controls.widget(
+            "component",
+            st.number_input,
+            "Component on it",
+            0,
+            experiment.model.n_components,
+            step=1,
+            help="0: the one that the sidebar's start puts nearest.",
         )
         width = controls.widget(
             "width",
@@ -107,15 +116,11 @@ def choose_start(visit: Session, experiment: Experiment) -> Experiment:
             help="Along each axis. All else is the start that the sidebar chooses.",
         )
         controls.widget("predict", st.toggle, "Ask me first", help="Each new start asks for your guess before it runs.")
-    describe_start(visit, experiment)
-    return collapse.planted(experiment, component - 1, row_of(visit, experiment), width / 100)
-
-
-def describe_start(visit: Session, experiment: Experiment) -> None:
-    """Where the mean stands, in a sentence."""
-    X, row = experiment.dataset().X, row_of(visit, experiment)
-    units = collapse.unit(X, visit.values["shape"]) * visit.values["width"] / 100
-    st.caption(plain(collapse.standpoint(X, row, visit.values["component"] - 1, units)))
+    row = row_of(visit, experiment)
+    component = values["component"] - 1 if values["component"] else collapse.nearest(experiment, row)
+    widths = collapse.unit(X, values["shape"]) * width / 100
+    st.caption(plain(collapse.standpoint(X, row, component, widths)))
+    return collapse.planted(experiment, component, row, width / 100), component
 
 
 def row_of(visit: Session, experiment: Experiment) -> int:
@@ -142,11 +147,10 @@ def guessed(visit: Session, start: Experiment) -> bool:
     return not visit.values["predict"] or start.digest in _guesses()
 
 
-def ask(visit: Session, start: Experiment, history: History, look: Look) -> None:
+def ask(visit: Session, component: int, start: Experiment, history: History, look: Look) -> None:
     """The start alone, and the question."""
-    component = visit.values["component"]
     with st.container(key="guess-card", border=True):
-        st.markdown(f"**Will component {component} collapse onto this point? If so, which M-step has no result?**")
+        st.markdown(f"**Will component {component + 1} collapse onto this point? If so, which M-step has no result?**")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             what = st.radio(
                 "Your prediction",
@@ -182,11 +186,11 @@ def ask(visit: Session, start: Experiment, history: History, look: Look) -> None
             st.rerun()
 
 
-def answer(visit: Session, start: Experiment, history: History) -> str:
+def answer(component: int, start: Experiment, history: History) -> str:
     """What became of the guess and of the start, as HTML."""
     guess = _guesses().get(start.digest)
     told = f"<p><strong>{escape(collapse.judged(history, *guess))}</strong></p>" if guess is not None else ""
-    said = escape(collapse.foretold(history, visit.values["component"] - 1))
+    said = escape(collapse.foretold(history, component))
     kind = ' class="em-warning"' if history.stopped == "degenerate" else ""
     return f"<div{kind}>{told}<p>{said}</p><p>{escape(history.advice)}</p></div>"
 
@@ -237,6 +241,8 @@ def choose_floor() -> None:
         200.0,
         step=1.0,
         width=260,
+        format="%.4g",
+        persist_state="page",
         help="Of the data's sd along the axis where it is smallest. No sd of any component in any direction may be "
         "smaller. Each M-step takes the best covariance that the floor allows.",
     )
@@ -254,10 +260,22 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             collapse.fewest(d, k, shape),
             1000.0,
             step=1.0,
+            width=WIDTH,
+            format="%.4g",
+            persist_state="page",
             help="For each component, around its own mean. Fewer would be no prior whose density can be normalised.",
         )
         controls.widget(
-            "spread", st.number_input, "Their sd, % of the data's", 0.1, 500.0, step=5.0, help="Along each axis."
+            "spread",
+            st.number_input,
+            "Their sd, % of the data's",
+            0.1,
+            500.0,
+            step=5.0,
+            width=WIDTH,
+            format="%.4g",
+            persist_state="page",
+            help="Along each axis.",
         )
         controls.widget(
             "pull",
@@ -266,7 +284,9 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             0.0001,
             1000.0,
             step=1.0,
+            width=WIDTH,
             format="%.4g",
+            persist_state="page",
             help="For each component.",
         )
         names = ["pull-x", "pull-y"][:d]
@@ -278,7 +298,9 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
                 -1e9,
                 1e9,
                 step=None,
+                width=WIDTH,
                 format="%.6g",
+                persist_state="page",
                 placeholder=f"{middle:.4g}",
                 help="Empty: the mean of the data.",
             )
@@ -289,6 +311,9 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             0.0,
             1000.0,
             step=1.0,
+            width=WIDTH,
+            format="%.4g",
+            persist_state="page",
             help="For each component: they count for the weights alone, and pull them together.",
         )
         st.button(
@@ -326,7 +351,7 @@ def remedies_of(experiment: Experiment, start: Experiment, floor: float, prior: 
     return found
 
 
-def slice_of(start: Experiment, component: int, floor: float, prior: GaussianPrior) -> Slice:
+def slice_of(start: Experiment, component: int, floor: float = 0.0, prior: GaussianPrior | None = None) -> Slice:
     """The objective against the sd (kept for all visitors)."""
     found: Slice = kept(
         ("shrink", start, component, floor, prior), lambda: collapse.shrink(start, component, floor, prior)
@@ -361,6 +386,20 @@ def mapped(start: Experiment, prior: GaussianPrior) -> Experiment:
     return replace(start, model=replace(model, prior=prior))
 
 
+def may_count(experiment: Experiment) -> bool:
+    """Whether what takes many runs may begin: at once, or for large data when it is asked for."""
+    X, model = experiment.dataset().X, experiment.model
+    asked: set[str] = st.session_state.setdefault("counted", set())
+    if X.size * model.n_components <= QUICK or experiment.digest in asked:
+        return True
+    return st.button(
+        "Work it out",
+        on_click=asked.add,
+        args=(experiment.digest,),
+        help=f"Some 60 runs on {len(X):,} points: this may take a few seconds.",
+    )
+
+
 # ---- Tables ------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +409,20 @@ def standing_table(found: Remedies, component: int, position: int) -> str:
     header = ["Remedy", "Objective", "Value (nats)", "Narrowest sd", "State"]
     caption = f"At iteration {position // 2}: the objectives, and the sd of component {component + 1}"
     return f'<div class="em-below em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
+
+
+def fates_table(experiment: Experiment, component: int, row: int) -> str:
+    """What becomes of the same start with other widths."""
+    found = kept(("fates", experiment, component, row), lambda: collapse.fates(experiment, component, row))
+    rows = [
+        (
+            f"{fate.percent} %",
+            "does not collapse" if fate.collapsed_at is None else f"collapses in M-step {fate.collapsed_at}",
+            report.significant(fate.sd),
+        )
+        for fate in found
+    ]
+    return outcome.table("The same start with other widths", ["sd, of the data's", "Outcome", "Last sd"], rows)
 
 
 def arithmetic_table(history: History, component: int, position: int) -> str:

@@ -15,23 +15,26 @@ from pages.parts.text import plain
 
 CSS = """
 <style>
-.em-story { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: stretch; }
-.em-graph { flex: 0 1 auto; display: grid; align-items: center; justify-items: center; gap: 0.35rem 0.5rem;
-  padding: 0.2rem; position: relative; align-self: center; }
+.em-story { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; align-items: center; }
+.em-graph { flex: 0 1 auto; display: grid; align-items: center; justify-items: center; gap: 0.2rem 0.5rem;
+  padding: 0.2rem; position: relative; }
 .em-graph > i { font-style: normal; font-size: 1.4rem; line-height: 1; opacity: 0.8; }
-.em-graph > div { text-align: center; font-size: 0.8rem; line-height: 1.2; max-width: 6.5rem; padding: 0.35rem 0.1rem; }
-.em-graph b { display: flex; align-items: center; justify-content: center; width: 2.6rem; height: 2.6rem; margin: 0 auto
-  0.25rem; border-radius: 50%; font-weight: 400; font-size: 1rem; }
+.em-graph > div { text-align: center; font-size: 0.8rem; line-height: 1.2; max-width: 6.5rem; padding: 0.2rem 0.1rem; }
+.em-graph b { display: flex; align-items: center; justify-content: center; width: 2.2rem; height: 2.2rem; margin: 0 auto
+  0.2rem; border-radius: 50%; font-weight: 400; font-size: 1rem; }
 .em-graph .em-hidden b { border: 2px dashed currentColor; }
 .em-graph .em-observed b { border: 2px solid currentColor;
   background: color-mix(in srgb, currentColor 25%, transparent); }
 .em-graph > .em-plate { align-self: stretch; justify-self: stretch; max-width: none; border: 1px solid
   color-mix(in srgb, currentColor 45%, transparent); border-radius: 0.6rem; margin: -0.3rem -0.2rem; padding: 0 0.5rem;
   display: flex; align-items: flex-end; justify-content: flex-end; font-style: italic; }
-.em-story > dl { flex: 1 1 20rem; min-width: 0; margin: 0; padding: 0; display: grid; gap: 0.6rem 1.2rem;
-  grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); align-content: center; }
-.em-story dt { font-weight: 600; font-size: 0.875rem; }
-.em-story dd { margin: 0.1rem 0 0; font-size: 0.95rem; }
+.em-story > dl { flex: 1 1 34rem; min-width: 0; margin: 0; padding: 0; display: grid; gap: 0.5rem 1.6rem;
+  grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); font-size: 0.925rem; line-height: 1.4; }
+.em-story :is(dt, dd) { display: inline; margin: 0; }
+.em-story dt { font-weight: 600; }
+.em-story dt::after { content: ". "; }
+.st-key-prediction { padding: 0.6rem 0.9rem 0.5rem; gap: 0.3rem; }
+.st-key-prediction [data-testid="stButton"] button { min-height: 2.2rem; padding-block: 0.2rem; }
 </style>
 """
 

@@ -57,16 +57,16 @@ def about_alpha(alpha: str, n_components: int, n_features: int, n_samples: int) 
     """What the concentration prior is, with the numbers of this page."""
     in_all = report.significant(n_components * float(alpha))
     least = report.significant(surplus.threshold(n_features))
-    above = (
-        f"That is less than {least}, half the number of parameters of a mean and a covariance here: of many points, "
-        "components that are not needed get none."
+    many = (
+        f"$\\alpha_0$ is below {least}: with many points the bound is highest where components that are not needed "
+        "have none."
         if float(alpha) < surplus.threshold(n_features)
-        else f"That is not less than {least}, half the number of parameters of a mean and a covariance here: even of "
-        "many points, components that are not needed keep a part."
+        else f"$\\alpha_0$ is not below {least}: even with many points the bound is highest where all components have "
+        "some."
     )
     return (
         f"Before any data each of the {n_components} components has $\\alpha_0$ = {alpha} "
-        f"pseudo-point{'' if alpha == '1' else 's'}: {in_all} in all, beside {n_samples:,} real ones. {above}"
+        f"pseudo-point{'' if alpha == '1' else 's'}: {in_all} in all, beside {n_samples:,} real ones. {many}"
     )
 
 

@@ -49,7 +49,7 @@ class Workload:
         return model, X, [model.initialize(X, rng) for _ in range(N_STARTS)]
 
 
-def run_scikit_learn(X: Array, starts: list[GaussianMixtureParameters]) -> Array:
+def run_scikit_learn(X: Array, starts: list[GaussianMixtureParameters], max_iter: int = MAX_ITER) -> Array:
     """The final log-likelihoods."""
     objective = []
     with warnings.catch_warnings():
@@ -59,7 +59,7 @@ def run_scikit_learn(X: Array, starts: list[GaussianMixtureParameters]) -> Array
                 start.n_components,
                 tol=TOL,
                 reg_covar=0,
-                max_iter=MAX_ITER,
+                max_iter=max_iter,
                 init_params="random",  # the cheapest: all it finds is replaced by the start
                 random_state=0,
                 weights_init=start.weights,
