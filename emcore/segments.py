@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from emcore.em import History
-from emcore.report import Words, listed, number
+from emcore.report import Words, listed, number, points_taken
 from emcore.scene import mix, shown_rows
 from emcore.sources.pictures import PictureData
 
@@ -191,7 +191,7 @@ def shuffled(history: History) -> float:
 
 
 def _taken(history: History, iteration: int) -> str:
-    weights = history.posterior(iteration).counts / history.n_samples
+    weights = points_taken(history, iteration) / history.n_samples
     who = "component 1 takes" if len(weights) == 1 else f"components {listed(_numbers(len(weights)))} take"
     return f"{who} {listed([f'{number(100 * weight, 1)}%' for weight in weights.tolist()])} of the pixels"
 

@@ -4,8 +4,7 @@ import streamlit as st
 
 from emcore.models import StudentT
 from emcore.sources.outliers import EXAMPLES
-from emcore.tails import TAIL_WORDS
-from pages.parts import controls, outliers, run, story
+from pages.parts import controls, outliers, story
 from pages.parts.text import plain
 
 visit = controls.begin("outliers", outliers.OFFER)
@@ -66,8 +65,7 @@ if sample == "own":
 pair = outliers.experiments(values)
 st.markdown(f"{plain(pair[0].dataset().caption)} The smaller and greyer a point, the less it counts.")
 outliers.question(pair)
-histories = tuple(run.history_of(experiment, TAIL_WORDS)[0] for experiment in pair)
-outliers.play(visit, pair, histories)
+outliers.play(visit, pair)
 outliers.formulas()
 story.references(
     "K. L. Lange, R. J. A. Little and J. M. G. Taylor (1989), *Robust statistical modeling using the t distribution*, "

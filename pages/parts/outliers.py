@@ -161,11 +161,12 @@ def _experiment(source: OutlierExample | OwnPoints, model: StudentT, values: Val
 
 
 @st.fragment
-def play(visit: Session, pair: tuple[Experiment, Experiment], histories: tuple[History, History]) -> None:
+def play(visit: Session, pair: tuple[Experiment, Experiment]) -> None:
     """The points of one run, the objectives of both, and what follows the position. A step reruns this alone."""
     values = visit.values
     look = Look(projector=values["projector"])
     chosen = list(FOLLOWED).index(values["follow"])
+    histories = pair[0].history(), pair[1].history()
     experiment, history, other = pair[chosen], histories[chosen], histories[1 - chosen]
     dataset: OutlierData = experiment.dataset()
     n_positions = race_positions(history, other)

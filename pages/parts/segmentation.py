@@ -229,7 +229,8 @@ def _table(history: History, position: int, data: PictureData, now: Any) -> str:
     theta = history.parameters[position // 2]
     rows = []
     for k, colour in enumerate(now.colours.tolist()):
-        swatch = f'<span class="em-key" style="background: rgb({", ".join(map(str, colour))})"></span>'
+        edge = "outline: 1px solid rgba(128, 128, 128, 0.6)"
+        swatch = f'<span class="em-key" style="background: rgb({", ".join(map(str, colour))}); {edge}"></span>'
         share = "–" if now.shares is None else f"{number(100 * float(now.shares[k]), 1)}%"
         means = ", ".join(number(value, 0) for value in theta.means[k].tolist())
         sds = ", ".join(number(value, 1) for value in theta.sds[k].tolist())

@@ -14,6 +14,7 @@ PARTS = {
     "landscape": "tests.benchmarks.landscape",
     "hidden_markov": "tests.benchmarks.hidden_markov",
     "selection": "tests.benchmarks.selection",
+    "pictures": "tests.benchmarks.pictures",
     "browser": "tests.benchmarks.browser",
     "server": "tests.benchmarks.server",
 }
