@@ -41,6 +41,7 @@ FLOORS = (
         "emcore.worked",
         "emcore.factors",
         "emcore.missing",
+        "emcore.ratings",
         "emcore.tosses",
         "emcore.chains",
         "emcore.segments",
