@@ -133,4 +133,10 @@ LESSONS = (
         "Applications",
         "Components that are pictures sharpen as EM runs; see which digits they take and which they confuse.",
     ),
+    Lesson(
+        "ratings.py",
+        "Ratings",
+        "Applications",
+        "Fill a table of people and dishes, check it with ratings hidden on purpose, and see where it must fail.",
+    ),
 )
