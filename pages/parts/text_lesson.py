@@ -276,14 +276,17 @@ def _read(visit: Session, name: str, content: bytes) -> str:
 
 def about(documents: Documents) -> None:
     """What is counted."""
-    left_out = " " + " ".join(documents.notes) if documents.notes else ""
     st.caption(
         plain(
-            f"{documents.caption} Counted: {int(documents.X.sum()):,} words, {len(documents.words):,} different ones, "
-            f"in {len(documents.texts):,} documents.{left_out}"
+            " ".join(
+                [
+                    documents.caption,
+                    f"Counted: {int(documents.X.sum()):,} words, {len(documents.words):,} different ones, in "
+                    f"{len(documents.texts):,} documents.",
+                    *documents.notes,
+                ]
+            )
         )
-        + " Words are runs of letters, in lower case, without a final ’s; common words (a, the, and, …), numbers and "
-        "single letters are not counted. Order does not matter: a document is a bag of words."
     )
 
 
@@ -525,4 +528,9 @@ def formulas() -> None:
         )
         st.latex(
             r"\sum_n \ln \sum_k \pi_k\, \mathrm{Mult}(x_n \mid p_k) + \sum_k \ln \mathrm{Dir}(p_k \mid 1 + \alpha)"
+        )
+        st.markdown(
+            "Words are runs of letters, in lower case, without a final ’s. Numbers, single letters and common words "
+            "(*a*, *the*, *and* and the like) are not counted, nor are words of too few documents. Order does not "
+            "matter: a document is a bag of words. The log-likelihood includes the multinomial coefficients."
         )
