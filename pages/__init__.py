@@ -134,6 +134,12 @@ LESSONS = (
         "Components that are pictures sharpen as EM runs; see which digits they take and which they confuse.",
     ),
     Lesson(
+        "deaths.py",
+        "Slow convergence",
+        "Applications",
+        "Two Poissons on counts of deaths: EM creeps, a tolerance stops it far off, and SQUAREM gets there.",
+    ),
+    Lesson(
         "ratings.py",
         "Ratings",
         "Applications",

@@ -47,7 +47,6 @@ FLOORS = (
         "emcore.segments",
         "emcore.tails",
         "emcore.handwriting",
-        "emcore.handwriting",
         "emcore.creep",
     },
     {"emcore.figures"},

@@ -61,6 +61,7 @@ WISHES = (
     ("Sort pictures of digits, without labels", "digits.py"),
     ("Cut a picture into segments", "segmentation.py"),
     ("Outliers that pull the mean away", "outliers.py"),
+    ("EM is slow: when has it converged, and what is faster?", "deaths.py"),
     ("Recommend dishes from a table of ratings", "ratings.py"),
 )
 
