@@ -267,7 +267,7 @@ def _moved(before: Any, after: Any, dishes: tuple[str, ...]) -> str:
 
 # ---- The picture ------------------------------------------------------------------------------------------
 
-MOST_SHOWN: Final = 25  # people
+MOST_SHOWN: Final = 20  # people
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ def test_somebody_new_is_in_the_link_and_predicted():
 
 def test_before_the_first_step_nothing_is_filled():
     said = words(lesson(half_steps="1"))
-    assert "At the start no cell is filled yet" in said and "by the parameters of iteration 0" in said
+    assert "At the start no cell is filled yet" in said and "at iteration 0: mean ± sd" in said
 
 
 def test_broken_parts_of_a_link_are_named_and_the_page_stays_usable():

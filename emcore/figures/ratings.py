@@ -43,8 +43,8 @@ def table_figure(history: History, drawn: TableScene, *, look: Look = style.DEFA
         Every trace reports clicks; `cells` says whose.
     """
     n_people, n_dishes = len(drawn.rows), len(drawn.dishes)
-    height = max(look.height, 540 if n_people > 16 else 0)
-    size = min(26.0, 0.8 * (height - 130) / n_people)
+    height = look.height if n_people <= 12 else 730 if look.projector else 540
+    size = min(26.0, 0.92 * (0.75 * height - 125) / n_people)  # of a row where a phone makes the picture lower
     text = min(look.font_size, 0.72 * size)
     traces: list[dict[str, Any]] = []
     for star in range(1, 6):
@@ -76,7 +76,7 @@ def table_figure(history: History, drawn: TableScene, *, look: Look = style.DEFA
     traces.append(
         {
             **_places(drawn, drawn.hidden),
-            "name": "Hidden on purpose",
+            "name": "Hidden",
             "mode": "markers",
             "marker": {"symbol": "circle-open", "size": size, "color": style.NEUTRAL, "line": {"width": 1.5}},
             "hovertemplate": "%{customdata[0]}: %{customdata[1]}, hidden on purpose<extra></extra>",

@@ -48,8 +48,9 @@ experiment = Experiment(
     max_iter=values["max-iter"],
     tol=values["tol"],
 )
-history = experiment.history()
-table = ratings.filling(experiment)
+with st.spinner("Running EM", show_time=True):
+    history = experiment.history()
+    table = ratings.filling(experiment)
 errors = ratings.errors(table, data)
 parts.question(experiment, data, table, errors, values["table"])
 history, captions = run.history_of(experiment, ratings.rating_words(data, table, errors))

@@ -178,12 +178,16 @@ def _never(data: RatingsData, table: Filling, found: Errors) -> tuple[int, str]:
 def _course(history: History, data: RatingsData, found: Errors) -> tuple[int, str]:
     answer = ratings.course(found)
     ended = " Then the covariance collapses." if history.stopped == "degenerate" else ""
+    pairs = ratings.fewest_pairs(data.X)
+    both = {0: "nobody", 1: "one person alone"}.get(pairs, f"only {pairs} people")
+    why = (
+        f" A normal distribution of {len(data.dishes)} dishes has {ratings.n_parameters(len(data.dishes))} parameters, "
+        f"and there are two dishes that {both} rated both of. The correlations that many people share come first; "
+        "later iterations fit the accidents of a few."
+    )
     return answer.course, (
         f"It is {number(answer.first, 3)} at the start, {number(answer.best, 3)} at iteration {answer.best_iteration} "
-        f"and {number(answer.last, 3)} at the end.{ended} A normal distribution of {len(data.dishes)} dishes has "
-        f"{ratings.n_parameters(len(data.dishes))} parameters, and some two dishes were rated by only "
-        f"{ratings.fewest_pairs(data.X)} people in common. The correlations that many people share come first; later "
-        "iterations fit the accidents of a few."
+        f"and {number(answer.last, 3)} at the end.{ended}{why if answer.course else ''}"
     )
 
 
@@ -192,6 +196,13 @@ def _course(history: History, data: RatingsData, found: Errors) -> tuple[int, st
 
 def below(history: History, position: int, data: RatingsData, table: Filling, found: Errors, person: int) -> None:
     """One person's row, and the errors, as the E-step on show has them."""
+    shown = min(ratings.MOST_SHOWN, len(data.people))
+    more = shown < len(data.people)
+    st.caption(
+        "Squares are ratings; circles are filled in, the larger the surer (a dot: sd 1.2 or more); rings are hidden "
+        "on purpose. Blue is 1, grey 3, vermilion 5."
+        + (f" The picture shows {shown} of {len(data.people)} people, the tables below count all." if more else "")
+    )
     iteration = max(position - 1, 0) // 2
     if position == 0:
         st.html(
@@ -221,7 +232,8 @@ def _person(data: RatingsData, table: Filling, iteration: int, person: int) -> s
     caption = f"{data.people[person]} after E-step {iteration}"
     return (
         outcome.table(caption, ["Dish", "Rated", "Filled in ± sd", "Would be"], rows)
-        + "<p>Click a cell in the picture to choose its person.</p>"
+        + "<p>Click a cell in the picture to choose its person. A dish's number counts from the left: 1 is "
+        f"{data.dishes[0]}.</p>"
     )
 
 
@@ -288,8 +300,10 @@ def _predictions(found: Told, iteration: int, data: RatingsData) -> str:
         )
         for m in ratings.likeliest(found).tolist()
     ]
-    caption = f"The other dishes, best first, by the parameters of iteration {iteration}"
-    return outcome.table(caption, ["Dish", "Anybody: mean ± sd", "This person: mean ± sd", "Variance explained"], rows)
+    caption = f"The other dishes, best first, at iteration {iteration}: mean ± sd"
+    return outcome.table(caption, ["Dish", "Anybody", "This person", "Explained"], rows) + (
+        "<p>Explained: the part of the variance that these ratings take away.</p>"
+    )
 
 
 def _worked(found: Told, data: RatingsData) -> str:
