@@ -251,7 +251,7 @@ def test_typed_text_stays_and_the_last_legal_one_is_shown():
     assert "in 4 documents" in words(friend) and not friend.error
 
 
-def test_a_file_is_on_show_until_it_is_removed_and_a_bad_one_costs_nothing():
+def test_a_file_is_on_show_until_one_goes_back_and_a_bad_one_costs_nothing():
     app = lesson(text="own")
 
     def bring(name, content):
@@ -274,6 +274,8 @@ def test_a_file_is_on_show_until_it_is_removed_and_a_bad_one_costs_nothing():
     bring("equal.txt", b"river bank\n" * 7)
     assert not app.error and "in 7 documents" in words(app)
     run(app.get("file_uploader")[0].clear())
+    assert "in 7 documents" in words(app)
+    press(app, "Back to the typed text")
     assert "in 8 documents" in words(app) and "battery" in words(app)
 
 

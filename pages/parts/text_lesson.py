@@ -221,9 +221,9 @@ def _editor(visit: Session) -> None:
         text,
         key=f"typed text {visit.editor}",
         max_chars=LONGEST_TYPED,
-        height=220,
+        height=160,
         disabled=visit.own is not None,
-        help="A file is on show: remove it to come back to this text." if visit.own is not None else None,
+        help="A file is on show." if visit.own is not None else None,
     )
     try:
         OwnText(text).make()
@@ -236,18 +236,15 @@ def _editor(visit: Session) -> None:
 
 
 def _file(visit: Session) -> None:
-    """A text file: while it is there it is on show. What is wrong with it is said, and the page keeps what it had."""
+    """A text file: it is on show from when it arrives. What is wrong with one is said, and the page keeps what it had.
 
-    def changed() -> None:
-        if st.session_state["text file"] is None:
-            visit.own = visit.table = None
-
+    To replace a file the browser first removes it: what is removed stays on show until the visitor goes back.
+    """
     brought = st.file_uploader(
         f"Or a text file, at most {MAX_CHARACTERS // 2**20} MB",
         type=["txt", "csv", "tsv", "md"],
         max_upload_size=controls.MAX_UPLOAD,
         key="text file",
-        on_change=changed,
         help=f"One document a line. At most {MAX_DOCUMENTS:,} documents and {MAX_WORDS:,} words are fitted. The file "
         "stays in this session and is not stored.",
     )
@@ -258,8 +255,8 @@ def _file(visit: Session) -> None:
             st.error(f"{plain(visit.table[1])} The page keeps showing what it had.")
     if visit.own is not None:
         st.caption(f"On show: {plain(visit.own.name)}.")
-        if brought is None and st.button("Back to the typed text"):
-            visit.own = visit.table = None
+        if st.button("Back to the typed text"):
+            visit.own = None
             st.rerun()
 
 
