@@ -24,6 +24,7 @@ PAINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 SHOWN_PIXELS: Final = 24_000  # drawn while stepping; every pixel is fitted
+WORK: Final = 110_000_000  # pixels x components x iterations of one run: 5 s, or 30 where components are narrow
 SHOWN_BYTES: Final = 12_000_000  # of all iterations together: a long run is drawn coarser
 
 
@@ -83,6 +84,11 @@ def segments(history: History, picture: PictureData, paint: str, palette: NDArra
         colours[:, len(cells) :],
         len(picture.X),
     )
+
+
+def most_iterations(n_pixels: int, n_components: int) -> int:
+    """How many iterations a run on a picture may have, so that nobody waits long, at least 1."""
+    return max(1, WORK // (n_pixels * n_components))
 
 
 def grid(n_rows: int, n_columns: int, most: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

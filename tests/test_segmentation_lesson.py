@@ -320,6 +320,16 @@ def test_the_offer_reads_back_what_it_writes():
     assert choices.write_link(values, segmentation.OFFER) == given
 
 
+def test_a_link_cannot_ask_for_hours():
+    """512 x 512 pixels, ten components, a thousand iterations: the most that the settings allow."""
+    own = OwnPicture("large", 512, bytes(range(256)) * 3 * 1024)
+    values = choices.read_link({"picture": "own", "segments": "10", "max-iter": "1000"}, segmentation.OFFER).values
+    assert segmentation.experiment_of(values, own).max_iter == 41
+    app = lesson(picture="drawn", segments="10", max_iter="1000", tol="0.01")
+    assert not any("at most" in each.value for each in app.caption)
+    assert segmentation.experiment_of({**values, "picture": "flower"}, None).max_iter == 286
+
+
 def test_a_picture_of_two_colours_collapses_in_words_where_rounding_is_left():
     pixels = np.asarray(two_tone(size=(40, 30)))
     own = OwnPicture("two", 40, pixels.tobytes(), spread=False)

@@ -83,6 +83,7 @@ experiment = segmentation.experiment_of(values, own)
 # ---- The run ----------------------------------------------------------------------------------------------
 
 st.markdown(experiment.dataset().caption)
+segmentation.say_limit(experiment, values)
 history, captions = run.history_of(experiment, PIXEL_WORDS)
 segmentation.question(experiment, history, picture)
 story.reseed(STARTS[values["begin"]].random)

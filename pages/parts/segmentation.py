@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from emcore.em import History
-from emcore.experiment import Experiment
+from emcore.experiment import Experiment, dataset
 from emcore.figures import style
 from emcore.figures.segmentation import colours_figure, original_figure, segmented_figure
 from emcore.figures.stepped import SteppedFigure
@@ -17,7 +17,7 @@ from emcore.figures.style import Look
 from emcore.models import GaussianMixture
 from emcore.models.skeleton import Skeleton
 from emcore.report import number
-from emcore.segments import PAINTS, segments, shuffled, still
+from emcore.segments import PAINTS, most_iterations, segments, shuffled, still
 from emcore.sources.pictures import EXAMPLES, ExamplePicture, OwnPicture, PictureData
 from emcore.starts import STARTS
 from pages.parts import controls, outcome, picture_file, story
@@ -139,14 +139,25 @@ def experiment_of(values: Values, own: OwnPicture | None) -> Experiment:
         name = STAND_IN if values["picture"] == "own" else values["picture"]
         seed = values["data-seed"] if EXAMPLES[name].random else 0
         source = ExamplePicture(name, values["channels"], values["spread"], seed)
+    model = _model(values)
+    most = most_iterations(len(dataset(source).X), model.n_components)
     return Experiment(
         source=source,
-        model=_model(values),
+        model=model,
         start=values["begin"],
         start_seed=values["start-seed"] if STARTS[values["begin"]].random else 0,
-        max_iter=values["max-iter"],
+        max_iter=min(values["max-iter"], most),
         tol=values["tol"],
     )
+
+
+def say_limit(experiment: Experiment, values: Values) -> None:
+    """That a run on so many pixels stops earlier than was asked for."""
+    if experiment.max_iter < values["max-iter"]:
+        n_pixels, k = len(experiment.dataset().X), experiment.model.n_components
+        st.caption(
+            f"On {n_pixels:,} pixels with {k} components a run has at most {experiment.max_iter} iterations here."
+        )
 
 
 def _model(values: Values) -> GaussianMixture:
