@@ -126,7 +126,7 @@ def test_the_components_are_drawn_as_dark_as_they_are_probable(history):
         for k in range(3):
             expected = 255 - 255 * theta.success_probabilities[k].reshape(SIDE, SIDE)
             assert np.abs(np.array(shown.data[k].z)[..., 0] - expected).max() <= 0.51
-        assert shown.data[3].text[1] == f"2: {100 * theta.weights[1]:.1f}%"
+        assert shown.data[3].text[1] == f"\N{NO-BREAK SPACE}2: {100 * theta.weights[1]:.1f}%"
 
 
 def test_the_wall_shows_each_picture_with_the_sign_of_its_component(history):
@@ -141,8 +141,8 @@ def test_the_wall_shows_each_picture_with_the_sign_of_its_component(history):
     most = history.posterior(history.n_iterations).responsibilities.argmax(axis=1)
     assert list(shown.data[1].marker.symbol) == [signs[most[n]] for n in rows.ravel()]
     assert len(set(figure.at(0).data[1].marker.color)) == 1
-    assert shown.data[2].name == "Chosen" and min(shown.data[2].x) < 23 and max(shown.data[2].x) > 30
-    assert len(wall_figure(history, rows, dataset.labels, every_share(history), SIDE).figure.data) == 2
+    assert shown.data[3].name == "Chosen" and min(shown.data[3].x) < 23 and max(shown.data[3].x) > 30
+    assert len(wall_figure(history, rows, dataset.labels, every_share(history), SIDE).figure.data) == 3
 
 
 # ---- The lesson -------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ def components_figure(history: History, side: int, *, look: Look = style.DEFAULT
         tracks.append(Track(j, "z", frames, theta_at))
         traces.append(_image(f"Component {j + 1}", int(left[j]), int(top[j])))
     said = np.array(
-        [[f"{j}: {100 * float(weight):.1f}%" for j, weight in enumerate(row, 1)] for row in weights], dtype=object
+        [[f"\N{NO-BREAK SPACE}{j}: {100 * float(weight):.1f}%" for j, weight in enumerate(row, 1)] for row in weights],
+        dtype=object,
     )
     tracks.append(Track(k, "text", said, theta_at))
     traces.append(
@@ -114,7 +115,7 @@ def wall_figure(
     Returns
     -------
     SteppedFigure
-        A click on a sign reports its place in `rows`, line by line.
+        A click on a picture or its sign reports its place in `rows`, line by line.
     """
     n_lines, n_columns = rows.shape
     step = side + GAP
@@ -150,6 +151,16 @@ def wall_figure(
             "hovertemplate": "%{text}<extra></extra>",
         },
     ]
+    # the pictures themselves can be pointed at, too
+    traces.append(
+        {
+            **traces[1],
+            "name": "Places",
+            "x": x - side / 2,
+            "y": y - side / 2,
+            "marker": {"size": 24, "symbol": "square", "color": style.TRANSPARENT, "line": {"width": 0}},
+        }
+    )
     tracks = [
         Track(0, "z", frames, np.zeros(history.n_positions, dtype=np.int_)),
         Track(1, "marker.color", colours, after),
@@ -184,7 +195,7 @@ def wall_figure(
     return SteppedFigure(
         go.Figure(traces, layout),
         tuple(tracks),
-        clicks=(1,),
+        clicks=(1, 2),
         description=f"{drawn}, {number(rows.size, 0)} in all, each with the sign of the component that most probably "
         "made it. The tables below follow the slider.",
     )

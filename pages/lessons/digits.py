@@ -64,6 +64,7 @@ dataset = experiment.dataset()
 st.markdown(plain(dataset.caption))
 digits.question(experiment)
 history, captions = run.history_of(experiment, DIGIT_WORDS)
+story.reseed(True)
 drawn = wall_rows(dataset.labels)
 run.play_model(
     visit,
@@ -78,7 +79,6 @@ run.play_model(
     look=row,
     widths=(3, 3, 2),
 )
-story.reseed(True)
 digits.formulas()
 story.references(
     "C. M. Bishop (2006), *Pattern Recognition and Machine Learning*, section 9.3.3: mixtures of Bernoulli variables, "

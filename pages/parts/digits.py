@@ -112,7 +112,7 @@ def choose_picture(n_samples: int) -> int:
         1,
         n_samples,
         step=1,
-        help="Its responsibilities are worked out below. A click on a sign of the wall chooses its picture too.",
+        help="Its responsibilities are worked out below. A click on the wall chooses one too.",
     )
     return int(values["picture"]) - 1
 

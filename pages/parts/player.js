@@ -123,6 +123,10 @@ class Plot {
       "data-image",
       figure.tracks.some((track) => track.attribute === "z"),
     );
+    this.div.toggleAttribute(
+      "data-only-image",
+      figure.figure.data.every((trace) => trace.type === "image"),
+    );
     const own = (index) => `p${this.number}t${index}`; // Plotly names clips by it: no other on the page may have it
     this.base = resolve(figure.figure.data, css).map((trace, index) => ({ uid: own(index), ...trace }));
     const layout = resolve(figure.figure.layout, css);
