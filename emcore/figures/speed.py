@@ -71,11 +71,13 @@ def gain_figure(
     drawn.growing("Not trusted", np.where(trusted, np.nan, missing), GAP, dash="dot")
     values = [gained, missing[trusted]]
     last = history.n_iterations
+    curves: list[tuple[NDArray[Any], NDArray[np.float64]]] = [(iterations, gained)]
     if accelerated is not None:
         steps, faster = _per_step(accelerated)
         if np.isfinite(faster).any():
             drawn.still("SQUAREM", steps, faster, ACCELERATED, dash="dash", symbol="diamond", markers=True)
         values.append(faster)
+        curves.append((steps, faster))
         last = max(last, int(steps[-1]) if len(steps) else 0)
     if tol:
         drawn.level("Tolerance", tol, (-last, 2 * last + 1))
@@ -95,7 +97,7 @@ def gain_figure(
     layout["xaxis"]["title"]["text"] = "EM steps" if accelerated is not None else "Iteration"
     style.note_above(layout, notes, look)
     if tol:
-        label = _label(f"tolerance {significant(tol)}", float(np.log10(tol)), _clearer_end(gained, tol), look)
+        label = _label(f"tolerance {significant(tol)}", float(np.log10(tol)), _clearer_end(curves, tol, last), look)
         layout["annotations"] = [*layout["annotations"], label]
     said = (
         f"Gain per point of each of {history.n_iterations:,} iterations on a log axis, and what is missing by forecast"
@@ -282,14 +284,14 @@ def _step(y_range: tuple[float, float]) -> int:
     return max(int(np.ceil(decades / 6)), 1)
 
 
-def _clearer_end(values: NDArray[np.float64], level: float) -> str:
-    """At which end of a horizontal line a curve comes less near to it, on a log axis: "left" or "right"."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return "left"
-    end = -(-len(known) // 3)
-    distance = np.abs(np.log10(known / level))
-    return "left" if distance[:end].min() >= distance[-end:].min() else "right"
+def _clearer_end(curves: list[tuple[NDArray[Any], NDArray[np.float64]]], level: float, last: int) -> str:
+    """At which end of a horizontal line curves come less near to it, on a log axis: "left" or "right"."""
+    x = np.concatenate([steps for steps, _ in curves])
+    heights = np.concatenate([values for _, values in curves])
+    distance = np.abs(np.log10(heights / level))
+    ends = (x <= last / 3, x >= 2 * last / 3)
+    left, right = (distance[end & np.isfinite(distance)].min(initial=np.inf) for end in ends)
+    return "left" if left >= right else "right"
 
 
 def _label(text: str, height: float, end: str, look: Look) -> dict[str, Any]:
