@@ -325,8 +325,9 @@ def test_a_link_cannot_ask_for_hours():
     own = OwnPicture("large", 512, bytes(range(256)) * 3 * 1024)
     values = choices.read_link({"picture": "own", "segments": "10", "max-iter": "1000"}, segmentation.OFFER).values
     assert segmentation.experiment_of(values, own).max_iter == 41
-    app = lesson(picture="drawn", segments="10", max_iter="1000", tol="0.01")
-    assert not any("at most" in each.value for each in app.caption)
+    for segments_, said in (("2", False), ("10", True)):
+        app = lesson(picture="drawn", segments=segments_, max_iter="1000", tol="0.01")
+        assert any("a run has at most 795 iterations" in each.value for each in app.caption) == said
     assert segmentation.experiment_of({**values, "picture": "flower"}, None).max_iter == 286
 
 
