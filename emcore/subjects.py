@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from emcore.em import DegenerateFit, History
 from emcore.models import MultinomialMixtureParameters
-from emcore.report import Words, listed, number
+from emcore.report import Words, listed, number, signed
 from emcore.scene import every_share
 from emcore.sources.text import STOP_WORDS, Documents, words_in
 
@@ -264,8 +264,8 @@ def words_of(documents: Documents) -> Words:
         if abs(after[k, j] - before[k, j]) <= 1e-12:
             return "no word's probability moved"
         return (
-            f"in component {k + 1} “{documents.words[j]}” went from {number(before[k, j], 4)} to "
-            f"{number(after[k, j], 4)}"
+            f"the probability of “{documents.words[j]}” in component {k + 1} moved "
+            f"{signed(after[k, j] - before[k, j], 4)} to {number(after[k, j], 4)}"
         )
 
     return Words(taken, moved)

@@ -134,7 +134,10 @@ def test_the_player_says_what_happened(bank):
     captions = report.captions(history, subjects.words_of(documents))
     theta = [parameters.probabilities for parameters in history.parameters]
     k, j = np.unravel_index(np.abs(theta[1] - theta[0]).argmax(), theta[0].shape)
-    assert f"in component {k + 1} “{documents.words[j]}” went from {theta[0][k, j]:.4f}" in captions.half_steps[2]
+    moved = (
+        f"the probability of “{documents.words[j]}” in component {k + 1} moved {theta[1][k, j] - theta[0][k, j]:+.4f}"
+    )
+    assert f"{moved} to {theta[1][k, j]:.4f}" in captions.half_steps[2].replace("−", "-")
     assert "of 8 documents" in captions.half_steps[1]
 
 

@@ -390,29 +390,29 @@ def below(visit: Session, history: History, documents: Documents, scene: TextSce
 def _words(history: History, documents: Documents, scene: TextScene, position: int) -> str:
     snapshot = history.snapshot(position)
     counts = snapshot.posterior.counts.tolist() if snapshot.posterior is not None else None
-    known = documents.labels is not None
     rows = []
     for k, telling in enumerate(subjects.telling_words(snapshot.parameters, documents.words, TELLING)):
-        subject = escape(documents.subjects[scene.partner[k]]) if scene.partner[k] >= 0 else "–"
+        subject = f" {escape(documents.subjects[scene.partner[k]])}" if scene.partner[k] >= 0 else ""
         words = ", ".join(
             f"<span>{escape(each.word)} <small>{number(each.lift, 1)}×</small></span>" for each in telling
         )
+        taken = f'<span class="em-small">{number(counts[k], 1)} documents</span>' if counts else ""
         rows.append(
             (
-                outcome.component_key(k),
-                *([subject] if known else []),
-                number(float(snapshot.parameters.weights[k]), 3),
-                number(counts[k], 1) if counts else "–",
+                outcome.component_key(k) + subject,
+                number(float(snapshot.parameters.weights[k]), 3) + taken,
                 words or "none: like all others",
             )
         )
-    header = ["Component", *(["Stands for"] if known else []), "Weight", "Documents", "Most telling words"]
+    header = ["Component", "Weight", "Most telling words"]
     table = outcome.table(f"Components at iteration {snapshot.iteration}", header, rows)
     said = (
         "<p>Ranked by p log(p/p̄), p the word’s probability in the component and p̄ in all together: words that are "
-        "frequent, and more so than elsewhere. 3.0× means p is 3 times p̄."
+        "frequent, and more so than elsewhere. 3.0× means that p is 3 times p̄."
     )
     wrong = subjects.elsewhere(history, position, documents)
+    if documents.labels is not None:
+        said += " The subject beside a component is the one that it stands for at the end, matched by us."
     if wrong is not None:
         n = len(documents.texts)
         said += f" Now the likeliest component of {n - len(wrong)} of {n} documents is that of their subject. "
@@ -503,6 +503,7 @@ def limits() -> None:
             "- **What a sentence says.** *The coach praised the players* and *the players praised the coach* are the "
             "same bag of words. Words count as independent, so the posterior is surer than it should be."
         )
+        story.reseed(True)
 
 
 def formulas() -> None:

@@ -42,7 +42,7 @@ def test_steps_a_click_and_a_sentence(visit: Open):
     assert texts(page, 1) == start
     page.keyboard.press("ArrowRight")
     expect(player).to_have_attribute("data-position", "2")
-    expect(player.get_by_role("status")).to_contain_text("M-step 1: in component")
+    expect(player.get_by_role("status")).to_contain_text("M-step 1: the probability of")
     assert texts(page, 1) != start
     expect(page.get_by_text("Components at iteration 1")).to_be_visible()
     mark = player.locator(".player-plot").first.locator(".points > path.point").nth(44)
@@ -53,6 +53,7 @@ def test_steps_a_click_and_a_sentence(visit: Open):
     expect(page).to_have_url(re.compile("at=45"))
     sentence = page.get_by_role("textbox", name="Your sentence")
     sentence.fill("A comet over the oven")
+    sentence.press("ArrowLeft")  # moves the cursor, not the player
     sentence.press("Enter")
     expect(page.get_by_role("rowheader", name="oven", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("sentence=A\\+comet"))
