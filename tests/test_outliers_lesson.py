@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -201,6 +202,20 @@ def test_points_that_cannot_be_fitted_are_answered_in_words(rows):
     app = lesson(sample="own", own_points=rows)
     assert not app.error
     assert "How it ended: in a collapse" in words(app)
+
+
+def test_what_is_typed_into_the_table_is_in_the_link_and_stays_while_it_is_not_legal(monkeypatch):
+    typed = [(1.0, None), (2.0, None), (4.0, None), (30.0, None)]
+    monkeypatch.setattr("streamlit.data_editor", lambda *_, **__: pd.DataFrame(typed, columns=["x", "y"], dtype=float))
+    app = lesson(sample="own")
+    assert link(app) == {"sample": "own", "own-points": "1;2;4;30"}
+    assert "of 4</caption>" in words(app)
+    typed[0] = (None, None)
+    app = run(app)
+    assert "point 1 must be" in app.error[0].value and "of 4</caption>" in words(app)
+    typed[:] = [(1.0, 2.0), (2.0, 1.0), (4.0, 4.0), (30.0, 7.0)]
+    app = run(app)
+    assert not app.error and link(app)["own-points"] == "1,2;2,1;4,4;30,7"
 
 
 def test_broken_parts_of_a_link_are_named_and_the_page_stays_usable():

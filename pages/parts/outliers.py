@@ -111,12 +111,18 @@ def far_point() -> None:
 
 
 def editor(visit: Session) -> None:
-    """The table of the visitor's own points: an empty second column means one dimension."""
-    given: Rows = visit.values["own-points"]
+    """The table of the visitor's own points: an empty second column means one dimension.
+
+    It is given the rows as they were when it was opened: its edits are kept by the browser on top of them.
+    """
+    name = "own-points"
+    if visit.tables.get(name, (None,))[0] != visit.editor:
+        visit.tables[name] = visit.editor, visit.values[name]
+    base = visit.tables[name][1]
     with st.expander("My own points", expanded=True):
         st.caption("One number a row, or two; at most 200 rows. For one dimension leave the second column empty.")
         table = st.data_editor(
-            pd.DataFrame([(*row, None)[:2] for row in given], columns=["x", "y"], dtype=float),
+            pd.DataFrame([(*row, None)[:2] for row in base], columns=["x", "y"], dtype=float),
             key=f"points {visit.editor}",
             num_rows="dynamic",
             width="stretch",
@@ -127,13 +133,13 @@ def editor(visit: Session) -> None:
         flat = all(isnan(row[1]) for row in cells)
         rows: Rows = tuple(tuple(row[: 1 if flat else 2]) for row in cells)
         try:
-            if not rows:
-                raise ValueError("there must be at least three rows")
             check_points(rows)
         except ValueError as error:
             st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
             return
-        visit.values["own-points"] = rows
+    if rows != visit.values[name]:
+        controls.put(**{name: rows})
+        st.rerun()
 
 
 def experiments(values: Values) -> tuple[Experiment, Experiment]:
