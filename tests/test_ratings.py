@@ -178,7 +178,7 @@ def test_the_errors_are_drawn_as_they_become_known(fit):
     history, _, _, found = fit
     figure = errors_figure(history, found)
     names = [trace.name for trace in figure.figure.data]
-    line = names.index("EM, hidden ratings")
+    line = names.index("EM, hidden")
     assert len(figure.at(0).data[line].y) == 0
     assert list(figure.at(9).data[line].y) == pytest.approx(found.hidden[:5])
     assert figure.at(9).data[line + 1].y[0] == pytest.approx(found.hidden[4])

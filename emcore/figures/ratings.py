@@ -69,7 +69,7 @@ def table_figure(history: History, drawn: TableScene, *, look: Look = style.DEFA
             **_places(drawn, drawn.empty),
             "name": "Filled in",
             "mode": "markers",
-            "marker": {"symbol": "circle", "size": sizes[0], "color": style.NEUTRAL, "line": {"width": 0}},
+            "marker": {"size": sizes[0], "color": style.NEUTRAL, "opacity": 1, "line": {"width": 0}},
             "hovertemplate": "%{customdata[0]}: %{customdata[1]}, filled in<extra></extra>",
         }
     )
@@ -161,17 +161,17 @@ def errors_figure(history: History, found: Errors, *, look: Look = style.DEFAULT
     for name, dash, miss in zip(MEANS, DASHES, found.means_hidden.tolist(), strict=True):
         traces.append(
             {
-                "name": name,
+                "name": f"{name}, hidden",
                 "x": [0, max(history.n_iterations, 1)],
                 "y": [miss, miss],
                 "mode": "lines",
                 "line": {"color": style.NEUTRAL, "width": 0.7 * look.line_width, "dash": dash},
-                "hovertemplate": f"{name}: %{{y:.3f}}<extra></extra>",
+                "hovertemplate": f"{name}, hidden ratings: %{{y:.3f}}<extra></extra>",
             }
         )
     for name, values, colour, dash in (
-        ("EM, hidden ratings", found.hidden, HIDDEN, "solid"),
-        ("EM, never given", found.never, NEVER, "longdash"),
+        ("EM, hidden", found.hidden, HIDDEN, "solid"),
+        ("EM, never given", found.never, NEVER, "9px,3px"),
     ):
         if not np.isfinite(values).all():
             continue

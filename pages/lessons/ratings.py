@@ -61,7 +61,7 @@ drawn = ratings.table_scene(table, data, person)
 def below(shown) -> None:
     """What follows the position: one person's cells, the errors, and somebody new."""
     parts.follow_click(visit, shown, drawn)
-    parts.below(history, shown.position, data, table, errors, person)
+    parts.below(visit, shown.position, data, table, errors, person)
     parts.newcomer(visit, history, shown.position, data)
 
 

@@ -115,11 +115,10 @@ def data_choices() -> Ratings:
 
 def begin_choice() -> None:
     """Where the covariance begins."""
-    st.subheader("Model")
     controls.widget(
         "begin",
         st.selectbox,
-        "Begins",
+        "EM begins",
         list(ratings.BEGINNINGS),
         format_func=ratings.BEGINNINGS.__getitem__,
         help="Means and variances begin as those of the ratings that were seen.",
@@ -132,6 +131,22 @@ def chosen_person(n_people: int) -> int:
     if values["person"] > n_people:
         controls.put(person=n_people)
     return int(values["person"]) - 1
+
+
+def choose_person(visit: Session, people: tuple[str, ...]) -> None:
+    """The chosen person by name; a click in the picture chooses one, too."""
+    before = visit.values["person"]
+    chosen = controls.widget(
+        "person",
+        st.selectbox,
+        "Person",
+        range(1, len(people) + 1),
+        format_func=lambda number: people[number - 1],
+        help="A click on a cell of the picture chooses its person, too.",
+        width=220,
+    )
+    if chosen != before:
+        st.rerun()  # the picture and the link follow
 
 
 def follow_click(visit: Session, shown: PlayerReport, drawn: TableScene) -> None:
@@ -194,15 +209,16 @@ def _course(history: History, data: RatingsData, found: Errors) -> tuple[int, st
 # ---- Words and tables -------------------------------------------------------------------------------------
 
 
-def below(history: History, position: int, data: RatingsData, table: Filling, found: Errors, person: int) -> None:
+def below(visit: Session, position: int, data: RatingsData, table: Filling, found: Errors, person: int) -> None:
     """One person's row, and the errors, as the E-step on show has them."""
     shown = min(ratings.MOST_SHOWN, len(data.people))
     more = shown < len(data.people)
     st.caption(
         "Squares are ratings; circles are filled in, the larger the surer (a dot: sd 1.2 or more); rings are hidden "
-        "on purpose. Blue is 1, grey 3, vermilion 5."
+        "on purpose. Blue is 1, grey 3, vermilion 5. A dish's number counts from the left."
         + (f" The picture shows {shown} of {len(data.people)} people, the tables below count all." if more else "")
     )
+    choose_person(visit, data.people)
     iteration = max(position - 1, 0) // 2
     if position == 0:
         st.html(
@@ -230,11 +246,7 @@ def _person(data: RatingsData, table: Filling, iteration: int, person: int) -> s
         expected, sd = float(table.filled[iteration, person, j]), float(table.sds[iteration, person, j])
         rows.append((dish, said, f"{number(expected)} ± {number(sd)}", known))
     caption = f"{data.people[person]} after E-step {iteration}"
-    return (
-        outcome.table(caption, ["Dish", "Rated", "Filled in ± sd", "Would be"], rows)
-        + "<p>Click a cell in the picture to choose its person. A dish's number counts from the left: 1 is "
-        f"{data.dishes[0]}.</p>"
-    )
+    return outcome.table(caption, ["Dish", "Rated", "Filled in ± sd", "Would be"], rows)
 
 
 def _errors(data: RatingsData, found: Errors, iteration: int) -> str:
