@@ -52,6 +52,13 @@ def test_the_telling_words_by_hand():
     assert len(subjects.telling_words(parameters, ("a", "b", "c"), 0)[0]) == 0
 
 
+def test_a_frequent_word_tells_more_than_a_rare_one_that_is_more_special():
+    parameters = MultinomialMixtureParameters([0.5, 0.5], [[0.6, 0.01, 0.39], [0.2, 0.0, 0.8]])
+    found = subjects.telling_words(parameters, ("often", "rare", "else"), 5)[0]
+    assert [each.word for each in found] == ["often", "rare"]
+    assert found[0].lift < found[1].lift
+
+
 def test_contributions_sum_to_the_divergence(paragraphs):
     history, _ = paragraphs
     theta = history.parameters[-1]

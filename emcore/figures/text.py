@@ -147,7 +147,8 @@ def _boxes(heights: Array) -> Array:
 
 def _numbering(scene: TextScene) -> dict[str, Any]:
     """Ticks at the numbers that the documents have in the text."""
-    places = np.unique(np.linspace(0, len(scene.rows) - 1, min(len(scene.rows), 7)).round().astype(np.int_))
+    n_ticks = len(scene.rows) if len(scene.rows) <= 12 else 7
+    places = np.linspace(0, len(scene.rows) - 1, n_ticks).round().astype(np.int_)
     return {"tickvals": places + 1, "ticktext": [f"{n + 1:,}" for n in scene.rows[places].tolist()]}
 
 

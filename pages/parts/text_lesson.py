@@ -68,7 +68,7 @@ CSS = """
 .st-key-documents p { overflow-wrap: anywhere; }
 @media (max-width: 480px) {
   .st-key-documents .em-table :is(td, th) { padding-inline: 0.2rem; font-size: 0.85rem; }
-  .st-key-documents .em-words td:last-child { min-width: 9rem; }
+  .st-key-documents .em-words :is(td, th):last-child { min-width: 0; }
 }
 </style>
 """
