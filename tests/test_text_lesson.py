@@ -222,7 +222,7 @@ def test_a_prediction_is_made_before_its_answer_is_shown():
 
 def test_a_sentence_and_a_document_are_in_the_link():
     app = lesson(position="65")
-    run(app.text_input(key="sentence to ask").set_value("  A comet <b>over</b> the   stadium "))
+    run(app.text_input(key="sentence to ask").set_value("  A comet\u202e <b>over</b> the   stadium "))
     run(app.number_input(key="document to look at").set_value(45))
     assert link(app) == {"sentence": "A comet <b>over</b> the stadium", "at": "45"}
     said = words(app)

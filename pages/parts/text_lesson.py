@@ -351,7 +351,9 @@ def choose(visit: Session, documents: Documents, shown: PlayerReport, scene: Tex
 
 def _chosen(name: str, key: str) -> None:
     value = st.session_state[key]
-    put(**{name: " ".join(value.split())[:LONGEST_SENTENCE] if name == "sentence" else value})
+    if name == "sentence":  # as a link can say it
+        value = "".join(letter for letter in " ".join(value.split()) if letter.isprintable())[:LONGEST_SENTENCE]
+    put(**{name: value})
     st.session_state["text chosen"] = True
 
 
