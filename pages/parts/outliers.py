@@ -265,9 +265,9 @@ def _ten_times(experiment: Experiment, source: OutlierExample) -> tuple[int, str
     before, after = tails.pull(now, without), tails.pull(then, without)
     right = 0 if after > 3 * before else 1 if after > 0.8 * before else 2
     return right, (
-        f"It moves that mean by {number(before, 4)} now and by {number(after, 4)} from ten times as far, because its "
-        f"weight falls with the square of the distance. The mean of the Gaussian is moved by "
-        f"{number(tails.gaussian_pull(now), 3)} now and by {number(tails.gaussian_pull(then), 3)} then."
+        f"It moves that mean by {number(before, 4)} now and by {number(after, 4)} from ten times as far. Its weight "
+        "falls with the square of the distance, as soon as that is large beside ν. The mean of the Gaussian is moved "
+        f"by {number(tails.gaussian_pull(now), 3)} now and by {number(tails.gaussian_pull(then), 3)} then."
     )
 
 

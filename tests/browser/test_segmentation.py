@@ -108,4 +108,4 @@ def test_nothing_scrolls_sideways_on_a_phone(visit: Open, address: str):
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
     if address == "segmentation":
         left, right = (player(page).locator("[data-image]").nth(n).bounding_box() for n in (0, 1))
-        assert left is not None and right is not None and left["y"] == right["y"]
+        assert left is not None and right is not None and left["y"] == right["y"] and left["height"] < 180
