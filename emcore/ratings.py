@@ -153,6 +153,16 @@ def mean_of_never(table: Filling, data: RatingsData, iteration: int) -> tuple[fl
     return float(table.filled[iteration][data.never].mean()), float(data.whole[data.never].mean())
 
 
+def covered(table: Filling, data: RatingsData, iteration: int) -> tuple[float, float]:
+    """The parts of the hidden ratings, and of those never given, within 2 sd of what is expected of them.
+
+    About 0.95 each if the sds were right. NaN where there are none.
+    """
+    inside = np.abs(data.whole - table.filled[iteration]) <= 2 * table.sds[iteration]
+    hidden, never = (float(inside[of].mean()) if of.any() else float("nan") for of in (data.hidden, data.never))
+    return hidden, never
+
+
 def n_parameters(n_features: int) -> int:
     """Means, variances and correlations of a normal distribution."""
     return n_features + n_features * (n_features + 1) // 2

@@ -82,6 +82,16 @@ def test_errors_are_root_mean_squares(fit):
     assert len(found.hidden) == len(found.never) == history.n_iterations + 1
 
 
+def test_those_within_two_sds_are_counted(fit):
+    history, data, table, _ = fit
+    posterior = history.posterior(6)
+    off = [
+        abs(posterior.filled[n, j] - data.whole[n, j]) / posterior.covariance_of(n)[j, j] ** 0.5
+        for n, j in np.argwhere(data.never)
+    ]
+    assert ratings.covered(table, data, 6)[1] == pytest.approx(sum(each <= 2 for each in off) / len(off))
+
+
 def test_averages_by_the_loop():
     X = np.array([[5.0, np.nan, 3.0], [4.0, 2.0, np.nan], [np.nan, np.nan, np.nan]])
     dish, person, both = ratings.mean_fillings(X)
@@ -143,8 +153,9 @@ def test_examples_show_what_they_are_for():
     _, data, table, found = ends["liking"]
     filled, true = ratings.mean_of_never(table, data, -1)
     assert filled > true + 0.5 and found.never[-1] > 1.3 * found.hidden[-1]
-    history, _, _, found = ends["few"]
+    history, data, table, found = ends["few"]
     assert history.stopped == "degenerate" and found.hidden[-1] > 1.5 * found.means_hidden.max()
+    assert max(ratings.covered(table, data, -1)) < 0.5  # and is sure of it
 
 
 def test_parameters_and_pairs_are_counted():
@@ -159,8 +170,9 @@ def test_the_picture_holds_the_run_s_numbers(fit):
     assert drawn.rows[-1] == 33 and drawn.place == len(drawn.rows) - 1 == ratings.MOST_SHOWN - 1
     figure = table_figure(history, drawn)
     assert len(figure.at(0).data[5].x) == 0  # at the bare start nothing is filled
-    at = figure.at(9)  # the E-step of iteration 4
     posterior = history.posterior(4)
+    at, after_m_step = figure.at(9), figure.at(10)  # the E-step of iteration 4; the M-step fills nothing
+    assert list(after_m_step.data[5].marker.size) == list(at.data[5].marker.size)
     for k in (0, len(drawn.empty) // 2, -1):
         row, dish = drawn.empty[k]
         sd = posterior.sds[drawn.rows[row], dish]
@@ -181,7 +193,9 @@ def test_the_errors_are_drawn_as_they_become_known(fit):
     line = names.index("EM, hidden")
     assert len(figure.at(0).data[line].y) == 0
     assert list(figure.at(9).data[line].y) == pytest.approx(found.hidden[:5])
-    assert figure.at(9).data[line + 1].y[0] == pytest.approx(found.hidden[4])
+    assert [figure.at(position).data[line + 1].y[0] for position in (9, 10, 11)] == pytest.approx(
+        found.hidden[[4, 4, 5]]
+    )
     assert [trace.y[0] for trace in figure.figure.data[:3]] == pytest.approx(found.means_hidden)
 
 

@@ -29,6 +29,12 @@ def test_few_people_end_in_a_collapse_in_words():
     assert app.session_state["session"].values["people"] == 12
 
 
+def test_a_dish_that_all_rate_alike_ends_the_run_at_once():
+    app = lesson(table="few", data_seed="1", position="1")
+    assert "All values seen of 5 are the same" in words(app)
+    assert not app.radio and "after E-step 0" in words(app)
+
+
 def test_an_example_sets_up_its_people_and_run():
     app = lesson()
     run(app.selectbox(key="table").set_value("few"))

@@ -161,7 +161,9 @@ def follow_click(visit: Session, shown: PlayerReport, drawn: TableScene) -> None
 
 
 def question(experiment: Experiment, data: RatingsData, table: Filling, found: Errors, example: str) -> None:
-    """What to predict, and what the run says."""
+    """What to predict, and what the run says; nothing of a run that collapses at once."""
+    if not experiment.history().n_iterations:
+        return
     if example == "liking":
         story.predict(
             f"never {experiment.digest}",
@@ -228,7 +230,7 @@ def below(visit: Session, position: int, data: RatingsData, table: Filling, foun
         return
     st.html(
         f'<div class="em-below"><div>{_person(data, table, iteration, person)}</div>'
-        f"<div>{_errors(data, found, iteration)}</div></div>"
+        f"<div>{_errors(data, table, found, iteration)}</div></div>"
     )
 
 
@@ -249,7 +251,7 @@ def _person(data: RatingsData, table: Filling, iteration: int, person: int) -> s
     return outcome.table(caption, ["Dish", "Rated", "Filled in ± sd", "Would be"], rows)
 
 
-def _errors(data: RatingsData, found: Errors, iteration: int) -> str:
+def _errors(data: RatingsData, table: Filling, found: Errors, iteration: int) -> str:
     rows = [
         (
             f"EM after E-step {iteration}",
@@ -261,11 +263,14 @@ def _errors(data: RatingsData, found: Errors, iteration: int) -> str:
         (name, number(hidden, 3), number(never, 3))
         for name, hidden, never in zip(MEANS, found.means_hidden.tolist(), found.means_never.tolist(), strict=True)
     ]
+    inside = ratings.covered(table, data, iteration)
+    rows.append(("EM: within 2 sd", *(f"{number(100 * part, 0)}%" for part in inside)))
     caption = "Error of what is filled in (RMSE, stars)"
     header = ["", f"{data.hidden.sum()} hidden", f"{data.never.sum()} never given"]
     return outcome.table(caption, header, rows) + (
         "<p>Only the first column can be had of a table that is not made up. Predictions beyond 1 and 5 count as they "
-        "are; the picture shows them as 1 and 5.</p>"
+        "are; the picture shows them as 1 and 5. If the sds were right, about 95% would be within 2 sd: they take the "
+        "parameters as known, and are too small where few people were seen.</p>"
     )
 
 
