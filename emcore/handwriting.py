@@ -93,8 +93,19 @@ def wall_rows(labels: NDArray[np.int_]) -> NDArray[np.intp]:
     return np.array([np.flatnonzero(labels == digit)[:columns] for digit in digits])
 
 
+def wall_shares(history: History, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The responsibilities for some rows of the data after each E-step: (n_iterations + 1, rows.size, n_components)."""
+    drawn = history.model.prepare(np.asarray(history.X)[rows.ravel()])
+    return np.array([history.model.e_step(drawn, theta).responsibilities for theta in history.parameters])
+
+
 def _takes(history: History, iteration: int) -> str:
-    counts = history.posterior(iteration).counts.tolist()
+    # the next M-step has made them its weights: on a long run that spares as many E-steps as it has iterations
+    counts = (
+        (history.parameters[iteration + 1].weights * history.n_samples).tolist()
+        if iteration < history.n_iterations
+        else history.posterior(iteration).counts.tolist()
+    )
     who = (
         "component 1 takes"
         if len(counts) == 1

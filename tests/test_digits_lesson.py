@@ -13,7 +13,6 @@ from emcore.experiment import Experiment
 from emcore.figures.digits import components_figure, wall_figure
 from emcore.models import BernoulliMixture
 from emcore.report import captions
-from emcore.scene import every_share
 from emcore.sources.digits import EXAMPLES, SIDE, Digits, stored
 from emcore.starts import OWN
 from pages.parts import digits
@@ -112,7 +111,10 @@ def test_the_captions_name_the_pixel_that_changed_most(history):
     k, pixel = divmod(int(np.abs(after - before).argmax()), SIDE**2)
     said = captions(history, handwriting.DIGIT_WORDS).half_steps
     assert f"component {k + 1} changed most in row {pixel // 8 + 1}, column {pixel % 8 + 1}:" in said[2]
-    assert "of 180 pictures" in said[1]
+    for iteration in (0, 1, history.n_iterations):
+        taken = history.posterior(iteration).responsibilities.sum(axis=0)
+        numbers = f"{taken[0]:.1f}, {taken[1]:.1f} and {taken[2]:.1f} of 180 pictures"
+        assert numbers in said[2 * iteration + 1]
 
 
 # ---- The pictures -----------------------------------------------------------------------------------------
@@ -133,7 +135,9 @@ def test_the_wall_shows_each_picture_with_the_sign_of_its_component(history):
     dataset = experiment().dataset()
     rows = handwriting.wall_rows(dataset.labels)
     assert rows.shape == (3, 12) and (dataset.labels[rows] == [[0], [1], [2]]).all()
-    figure = wall_figure(history, rows, dataset.labels, every_share(history), SIDE, chosen=int(rows[1, 2]))
+    figure = wall_figure(
+        history, rows, dataset.labels, handwriting.wall_shares(history, rows), SIDE, chosen=int(rows[1, 2])
+    )
     shown = figure.at(history.n_positions - 1)
     picture = np.array(shown.data[0].z)[12:20, 23:31, 0]
     assert np.array_equal(picture == 0, dataset.X[rows[1, 2]].reshape(SIDE, SIDE) == 1)
@@ -142,7 +146,9 @@ def test_the_wall_shows_each_picture_with_the_sign_of_its_component(history):
     assert list(shown.data[1].marker.symbol) == [signs[most[n]] for n in rows.ravel()]
     assert len(set(figure.at(0).data[1].marker.color)) == 1
     assert shown.data[3].name == "Chosen" and min(shown.data[3].x) < 23 and max(shown.data[3].x) > 30
-    assert len(wall_figure(history, rows, dataset.labels, every_share(history), SIDE).figure.data) == 3
+    assert (
+        len(wall_figure(history, rows, dataset.labels, handwriting.wall_shares(history, rows), SIDE).figure.data) == 3
+    )
 
 
 # ---- The lesson -------------------------------------------------------------------------------------------

@@ -103,8 +103,8 @@ def wall_figure(
         Which rows of the data are drawn.
     labels : ndarray of int, shape (n_samples,)
         The digit of each row.
-    responsibilities : ndarray of shape (n_iterations + 1, n_samples, n_components)
-        After each E-step. The bare start shows none.
+    responsibilities : ndarray of shape (n_iterations + 1, rows.size, n_components)
+        Of these rows after each E-step (`emcore.handwriting.wall_shares`). The bare start shows none.
     side : int
         Pixels of a picture from side to side.
     chosen : int, optional
@@ -126,10 +126,9 @@ def wall_figure(
             sheet[at] = 1 - np.asarray(history.X)[n].reshape(side, side)
     frames = np.repeat(np.rint(255 * sheet).astype(np.uint8)[None, :, :, None], 3, axis=-1)
     palette, symbols = style.palette(history.model.n_components), [symbol for symbol, _ in style.COMPONENT_SYMBOLS]
-    shares = responsibilities[:, rows.ravel()]
     bare = np.full((1, rows.size, 3), style.rgb("#c8c8c8"), dtype=np.uint8)
-    colours = np.concatenate([bare, np.array([mix(each, palette) for each in shares])])
-    signs = np.concatenate([np.zeros((1, rows.size), dtype=np.uint8), shares.argmax(axis=2).astype(np.uint8)])
+    colours = np.concatenate([bare, np.array([mix(each, palette) for each in responsibilities])])
+    signs = np.concatenate([np.zeros((1, rows.size), dtype=np.uint8), responsibilities.argmax(axis=2).astype(np.uint8)])
     after = (np.arange(history.n_positions) + 1) // 2
     x = np.tile(np.arange(n_columns) * step + side + 0.7, n_lines)
     y = np.repeat(np.arange(n_lines) * step + side + 0.3, n_columns)

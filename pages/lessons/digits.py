@@ -4,9 +4,8 @@ import streamlit as st
 
 from emcore.experiment import Experiment
 from emcore.figures.digits import components_figure, wall_figure
-from emcore.handwriting import DIGIT_WORDS, wall_rows
+from emcore.handwriting import DIGIT_WORDS, wall_rows, wall_shares
 from emcore.models import BernoulliMixture
-from emcore.scene import every_share
 from emcore.sources.digits import MOST_EACH, MOST_INK, SIDE
 from emcore.starts import OWN
 from pages.parts import controls, digits, run, story
@@ -73,7 +72,7 @@ run.play_model(
     captions,
     lambda look: (
         components_figure(history, SIDE, look=look),
-        wall_figure(history, drawn, dataset.labels, every_share(history), SIDE, chosen=row, look=look),
+        wall_figure(history, drawn, dataset.labels, wall_shares(history, drawn), SIDE, chosen=row, look=look),
     ),
     lambda shown: digits.below(visit, history, shown, dataset, row, drawn),
     look=row,
