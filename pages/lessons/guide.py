@@ -15,8 +15,8 @@ with st.container(key="intro"):
     )
 guide.circle()
 st.markdown(
-    "Every turn makes the observed data more likely, or leaves them as likely as they were: "
-    "why, shows *Why it climbs*. Which of several maxima is reached, the start decides: *Local maxima*."
+    "Every turn makes the observed data more likely, or leaves them as likely as they were: *Why it climbs* shows "
+    "why. Which of several maxima is reached depends on the start: *Local maxima* shows how."
 )
 st.subheader("What do you want to know?", anchor=False)
 guide.wishes()

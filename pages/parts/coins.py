@@ -192,6 +192,34 @@ def question(experiment: Experiment, example: str) -> None:
             ("Farther apart", "Nearer to each other", "Just as far"),
             lambda: _apart(history),
         )
+    elif len(history.parameters[0].success_probabilities) > 2:
+        story.predict(
+            f"clear {experiment.digest}",
+            "How many sets will be given to one coin with a probability above 0.9 at the end?",
+            ("Less than a third", "From a third to two thirds", "More than two thirds"),
+            lambda: _clear(history),
+        )
+
+
+def linkage_question(experiment: Experiment) -> None:
+    """What to predict of the linkage data."""
+    history = experiment.history()
+    animals = (10, 30, 60)
+
+    def divided() -> tuple[int, str]:
+        hidden = history.posterior(history.n_iterations).hidden_count
+        return min(range(3), key=lambda n: abs(animals[n] - hidden)), (
+            f"It is {number(hidden, 2)} at p = {number(history.parameters[-1].probability, 4)}: the E-step divides "
+            "the 125 in the ratio of the two parts, 1/2 to p/4. The other three cells decide p as much as these do: "
+            "many animals in cell 4 and few in cells 2 and 3 make p large."
+        )
+
+    story.predict(
+        f"divided {experiment.digest}",
+        "How many of the first cell's 125 animals will be given to its part p/4 at the end?",
+        tuple(f"About {n}" for n in animals),
+        divided,
+    )
 
 
 def _apart(history: History) -> tuple[int, str]:
@@ -201,6 +229,16 @@ def _apart(history: History) -> tuple[int, str]:
         f"They began {number(first, 3)} apart and end {number(last, 3)} apart, at {_chances(history)}. Each E-step "
         "gives sets with many heads rather to the coin with the higher chance, and each M-step moves the coins after "
         "their sets."
+    )
+
+
+def _clear(history: History) -> tuple[int, str]:
+    clear = tosses.clearly_given(history, 0.9)
+    share = clear / history.n_samples
+    return int(share >= 1 / 3) + int(share > 2 / 3), (
+        f"It is {clear} of {history.n_samples}. The chances end at {_chances(history)}: a set is divided between two "
+        "coins if both could well have made it. The farther apart the chances, and the more tosses a set has, the "
+        "fewer such sets there are."
     )
 
 
