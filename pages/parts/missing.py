@@ -194,13 +194,17 @@ def _read(visit: Session, file_id: str, name: str, content: bytes) -> OwnTable:
 def _say_the_holes(selection: csv_table.Selection) -> None:
     """How many cells are holes, and those that are none by their writing."""
     empty = int(np.isnan(selection.X).all(axis=1).sum())
-    nothing = f" {empty:,} of them have neither value: they say nothing and count for nothing." if empty else ""
-    st.caption(f"{len(selection.X):,} rows with {len(selection.holes):,} holes.{nothing}")
+    nothing = f" Rows with neither value, which count for nothing: {empty:,}." if empty else ""
+    st.caption(f"{_count(len(selection.X), 'row')} with {_count(len(selection.holes), 'hole')}.{nothing}")
     odd = [cell for cell in selection.holes if cell.reason != "missing"]
     if odd:
-        with st.expander(f"{len(odd):,} cells that are no numbers count as holes"):
+        with st.expander(f"Cells that are no numbers count as holes: {len(odd):,}"):
             listed = [f"Row {cell.line}, {cell.column}: {cell.reason} ({cell.text})" for cell in odd[:LISTED]]
             st.markdown("\n".join(f"- {plain(sentence)}" for sentence in listed))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def begin_choice() -> None:
@@ -365,8 +369,8 @@ def question(experiment: Experiment, data: HoledData) -> None:
         def spread() -> tuple[int, str]:
             theta = history.parameters[-1]
             posterior = history.posterior(history.n_iterations)
-            holes = np.isnan(data.X[:, column]) & ~np.isnan(data.X).all(axis=1)
-            left = float(posterior.sds[holes, column].mean())
+            row = next(row for row in missing.rows_with_a_hole(data.X).tolist() if np.isnan(data.X[row, column]))
+            left = float(posterior.at([row])[1][0, column])
             whole = float(theta.sds[column])
             return 0, (
                 f"At the end a hole in {y} is known to an sd of {number(left, 3)}, against {number(whole, 3)} for a "
