@@ -44,8 +44,9 @@ story.opening(
     "Sets of tosses were made with coins that look alike, and nobody wrote down which. If that were known, each "
     "coin's chance of heads would be a share of heads. EM goes on without knowing it."
     if not linkage
-    else "The example that EM was introduced with in 1977: 197 animals fall into four cells, of probability 1/2 + p/4, "
-    "(1 − p)/4, (1 − p)/4 and p/4. The first is two in one, 1/2 and p/4, and nobody saw which of its animals are which.",
+    else "The example that EM was introduced with in 1977: 197 animals fall into four cells, of probability "
+    "1/2 + p/4, (1 − p)/4, (1 − p)/4 and p/4. The first is two in one, 1/2 and p/4, and nobody saw which of its "
+    "animals are which.",
 )
 controls.end(visit)
 if not linkage:
