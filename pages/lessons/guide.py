@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.parts import guide, outcome
+from pages.parts import controls, guide, outcome
 
+controls.elsewhere()
 st.html(outcome.CSS + guide.CSS)
 st.title("Guide")
 with st.container(key="intro"):

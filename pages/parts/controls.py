@@ -107,6 +107,11 @@ def begin(lesson: str = "playground", offer: Offer | ModelOffer = choices.PLAYGR
     return visit
 
 
+def elsewhere() -> None:
+    """For a page without settings: who comes back from it to a lesson arrives there, and finds it as it was."""
+    st.session_state["lesson"] = None
+
+
 def end(visit: Session) -> None:
     """After the widgets: write what was chosen into the URL (the place in it is the player's to write), and say what
     in the link that was opened could not be followed, until the visitor moves on."""
