@@ -242,7 +242,6 @@ def choose_floor() -> None:
         step=1.0,
         width=260,
         format="%.4g",
-        persist_state="page",
         help="Of the data's sd along the axis where it is smallest. No sd of any component in any direction may be "
         "smaller. Each M-step takes the best covariance that the floor allows.",
     )
@@ -262,7 +261,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=1.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="For each component, around its own mean. Fewer would be no prior whose density can be normalised.",
         )
         controls.widget(
@@ -274,7 +272,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=5.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="Along each axis.",
         )
         controls.widget(
@@ -286,7 +283,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=1.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="For each component.",
         )
         names = ["pull-x", "pull-y"][:d]
@@ -300,7 +296,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
                 step=None,
                 width=WIDTH,
                 format="%.6g",
-                persist_state="page",
                 placeholder=f"{middle:.4g}",
                 help="Empty: the mean of the data.",
             )
@@ -313,7 +308,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=1.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="For each component: they count for the weights alone, and pull them together.",
         )
         st.button(
