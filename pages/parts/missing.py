@@ -34,6 +34,7 @@ TITLES = {**EXAMPLES, "own": "My own table"}
 PEOPLE = (30, 100, 200, 1_000)
 MOST_ROWS = csv_table.MAX_ROWS
 FARTHEST = 1e30  # squares and pictures have room for it
+FORMULA_WIDTH = 400  # px
 LISTED = 50  # cells that are not numbers
 VERDICTS = {
     "completely": "Values are lost completely at random: dropping rows is right on average, but wastes what they hold. "
@@ -335,9 +336,9 @@ def question(experiment: Experiment, data: HoledData) -> None:
             lambda: (
                 1,
                 "There are two maxima, with correlations −1/2 and 1/2 and variances 8/3: the eight rows with one "
-                "value lie far out, and a correlation of either sign explains that better than none. This run is at "
-                f"{number(_correlation(history), 4)}. Begin without correlation, and EM "
-                "stays on the saddle between them, at variances 5/2.",
+                "value lie far out, and a correlation of either sign explains that better than none. This run ends at "
+                f"correlation {number(_correlation(history), 4)}. A run that begins without correlation stays on the "
+                "saddle between them, at variances 5/2.",
             ),
         )
     elif isinstance(source, TwoTests | LongEruptions) and source.mechanism != "completely":
@@ -488,13 +489,13 @@ def below(
     ]
     st.html(f'<div class="em-below">{"".join(parts)}</div>')
     with st.expander("The steps in numbers", expanded=True):
-        left, right = st.columns(2, gap="large")
-        with left:
+        sides = st.container(horizontal=True, gap="large")  # columns would grow too narrow for formulas
+        with sides.container(width=FORMULA_WIDTH):
             if row is None:
                 st.markdown("No row has one value seen and the other missing.")
             else:
                 _hole_formulas(history, position, row, data)
-        with right:
+        with sides.container(width=FORMULA_WIDTH):
             _sum_formulas(history, position, data, row)
     _download(history, position, data)
 
