@@ -30,6 +30,7 @@ CSS = """
 .em-cards > * { flex: 1 1 20rem; min-width: 0; max-width: 100%; }
 .em-cards td { white-space: normal; }
 .em-sum { font-size: 0.85rem; }
+@media (max-width: 480px) { .em-cards .em-table :is(td, th) { padding-inline: 0.25rem; font-size: 0.85rem; } }
 .st-key-formulas .katex-display { padding-block: 0.4rem; margin-block: 0; }
 /* Three remedies: a picture above its curve, side by side; or beside it, below each other; or all below each other. */
 @container (min-width: 700px) {
@@ -400,7 +401,7 @@ def may_count(experiment: Experiment) -> bool:
 def standing_table(found: Remedies, component: int, position: int) -> str:
     """Each remedy at a position: its objective, by name, and the narrowest sd of the planted component."""
     rows = [tuple(map(escape, row)) for row in collapse.standing(found, component, position)]
-    header = ["Remedy", "Objective", "Value (nats)", "Narrowest sd", "State"]
+    header = ["Remedy", "Objective", "Nats", "Narrowest sd", "State"]
     caption = f"At iteration {position // 2}: the objectives, and the sd of component {component + 1}"
     return f'<div class="em-below em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
 
