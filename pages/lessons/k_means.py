@@ -69,16 +69,7 @@ with st.container(key="intro"):
         + plain(dataset.caption)
     )
 controls.group_editor(visit)
-section = controls.widget(
-    "section",
-    st.segmented_control,
-    "Section of the lesson",
-    list(SECTIONS),
-    format_func=SECTIONS.__getitem__,
-    required=True,
-    label_visibility="collapsed",
-    width="stretch",
-)
+section = controls.section("section", SECTIONS)
 compared.examples(visit, EXAMPLES[section])
 
 

@@ -179,6 +179,21 @@ def widget(name: str, make: Any, *args: Any, **options: Any) -> Any:
     return values[name]
 
 
+def section(name: str, titles: Mapping[str, str], about: str = "Section of the lesson") -> str:
+    """Which section of a lesson is on show, by the setting `name`, in a row across the page."""
+    chosen: str = widget(
+        name,
+        st.segmented_control,
+        about,
+        list(titles),
+        format_func=titles.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    return chosen
+
+
 def sidebar(visit: Session) -> Experiment:
     """Data, model, start, run and view, in the order in which a person decides them."""
     with st.sidebar:
