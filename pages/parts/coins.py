@@ -13,7 +13,6 @@ from emcore.experiment import Experiment
 from emcore.models import BinomialMixtureParameters
 from emcore.report import listed, number
 from emcore.sources.coins import EXAMPLES, MAX_SETS, CoinData, LinkageData
-from emcore.starts import At
 from pages.parts import controls, outcome, story
 from pages.parts import settings as choices
 from pages.parts.controls import Session
@@ -127,10 +126,10 @@ def chances(values: Values) -> tuple[float, ...]:
     return (*given, *USUAL_CHANCES[len(given) :])[: values["coins"]]
 
 
-def begun(values: Values) -> At:
+def begun(values: Values) -> BinomialMixtureParameters:
     """The start that is set by hand: coins equally likely, with these chances."""
     given = chances(values)
-    return At.of(BinomialMixtureParameters([1 / len(given)] * len(given), given, values["equal"]))
+    return BinomialMixtureParameters([1 / len(given)] * len(given), given, values["equal"])
 
 
 def start_editor(visit: Session) -> None:
