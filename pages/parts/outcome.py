@@ -49,6 +49,7 @@ PROJECTOR = """
 .player, .em-below, .em-below .em-table { font-size: 1.15rem; }
 .player .player-caption, .st-key-intro p { font-size: 1.3rem; }
 .em-small { font-size: 1rem; }
+.stMainBlockContainer .em-story > dl { font-size: 1.1rem; }
 .stMainBlockContainer [data-testid="stMarkdownContainer"] p { font-size: 1.15rem; }
 </style>
 """
