@@ -232,5 +232,5 @@ def test_own_tables():
     own = OwnTable.of("mine.csv", ("a", "b"), [[1, np.nan], [2, 3]])
     assert own == OwnTable.of("mine.csv", ("a", "b"), [[1, np.nan], [2, 3]]) and hash(own)
     np.testing.assert_array_equal(own.make().X, [[1, np.nan], [2, 3]])
-    with pytest.raises(ValueError, match="column y has none"):
+    with pytest.raises(ValueError, match="got none in column 2"):
         OwnTable.of("mine.csv", ("a", "b"), [[1, np.nan], [2, np.nan]])

@@ -498,10 +498,10 @@ class MissingNormal:
     def _check_collapse(self, X: MissingNormalData, covariance: Array) -> None:
         """DegenerateFit if the covariance has lost a dimension: the likelihood has no maximum."""
         spread = self._spread(X)
-        flat = [axis for axis, value in zip(axis_names(X.n_features), spread, strict=True) if not value > 0]
-        if flat:
+        flat = np.flatnonzero(~(spread > 0))
+        if flat.size:
             raise DegenerateFit(
-                f"All values seen of {' and '.join(flat)} are the same: a variance falls to 0, and the log-likelihood "
+                f"All values seen of {_columns(flat)} are the same: a variance falls to 0, and the log-likelihood "
                 "grows without limit.",
                 "Leave out what does not vary, or choose other data.",
             )
@@ -531,12 +531,10 @@ def _table(X: Any) -> Array:
     if np.isinf(points).any():
         row = int(np.flatnonzero(np.isinf(points).any(axis=1))[0])
         raise ValueError(f"X must be finite numbers or NaN, got {points[row].tolist()} in row {row}")
-    nothing = [
-        axis for axis, column in zip(axis_names(points.shape[1]), points.T, strict=True) if np.isnan(column).all()
-    ]
-    if nothing:
+    nothing = np.flatnonzero(np.isnan(points).all(axis=0))
+    if nothing.size:
         raise ValueError(
-            f"Every column of X must have at least one value, column {' and '.join(nothing)} has none; leave it out"
+            f"Every column of X must have at least one value, got none in {_columns(nothing)}: leave it out"
         )
     if np.nanmax(np.abs(points)) > 1e100:
         raise ValueError("X must lie between -1e100 and 1e100 to be squared; divide it by a constant")
@@ -544,6 +542,12 @@ def _table(X: Any) -> Array:
     if ((spread > 0) & (spread < 1e-100)).any():
         raise ValueError("X must vary by at least 1e-100 along an axis, or not at all; multiply it by a constant")
     return points
+
+
+def _columns(indices: NDArray[np.intp]) -> str:
+    """Columns by their numbers from 1, for a sentence: of a file they have names that the model does not know."""
+    numbers = " and ".join(str(index + 1) for index in indices.tolist())
+    return f"column{'' if len(indices) == 1 else 's'} {numbers}"
 
 
 def _moments(rows: Array) -> tuple[Array, Array]:
