@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pandas as pd
 import pytest
 
 from pages.parts import coins
@@ -119,3 +120,22 @@ def test_the_offer_reads_back_what_it_writes():
     values = choices.read_link({"tosses": "own", "own-tosses": "1,2;3,4", "coins": "3"}, coins.OFFER).values
     written = choices.write_link(values, coins.OFFER)
     assert choices.read_link(written, coins.OFFER).values == values
+
+
+def test_tosses_typed_into_the_table_are_in_the_link(monkeypatch):
+    app = lesson(tosses="own", own_tosses="5,10;9,10")
+    typed = [(7, 10), (9, 10)]
+    monkeypatch.setattr("streamlit.data_editor", lambda *_, **__: table(typed, ["heads", "tosses"]))
+    run(app)
+    assert link(app)["own-tosses"] == "7,10;9,10"
+    typed[0] = (70, 10)
+    run(app)
+    assert "0 ≤ heads ≤ tosses" in app.error[0].value
+    typed.clear()
+    run(app)
+    assert "at least one row" in app.error[0].value
+    assert link(app)["own-tosses"] == "7,10;9,10"
+
+
+def table(rows, columns) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns), dtype=float)

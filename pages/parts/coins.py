@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from emcore import report, tosses
@@ -18,7 +17,6 @@ from pages.parts import settings as choices
 from pages.parts.controls import Session
 from pages.parts.settings import Rows, Values
 from pages.parts.story import Node
-from pages.parts.text import plain
 
 MOST = 5
 SHOWN = 20  # sets in the table
@@ -148,24 +146,7 @@ def start_editor(visit: Session) -> None:
 
 def editor(visit: Session) -> None:
     """The table of the visitor's own tosses."""
-    with st.expander("My own tosses", expanded=True):
-        table = st.data_editor(
-            pd.DataFrame(list(visit.values["own-tosses"]), columns=["heads", "tosses"], dtype=float),
-            key=f"tosses {visit.editor}",
-            num_rows="dynamic",
-            width="stretch",
-            hide_index=True,
-            alt="Editable table of tosses",
-        )
-        rows: Rows = tuple(tuple(row) for row in table.to_numpy(dtype=float, na_value=float("nan")).tolist())
-        try:
-            if not rows:
-                raise ValueError("there must be at least one row")
-            check_tosses(rows)
-        except ValueError as error:
-            st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
-            return
-        visit.values["own-tosses"] = rows
+    controls.own_rows(visit, "own-tosses", "My own tosses", ("heads", "tosses"), check_tosses)
 
 
 def question(experiment: Experiment, example: str) -> None:

@@ -6,7 +6,7 @@ browser is going back to an earlier link, so it undoes a choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -611,6 +611,50 @@ def _start_table(visit: Session) -> None:
     edited = _edit(visit, "by-hand", visit.values["by-hand"], "weight", "fixed")
     if edited is not None and edited != visit.values["by-hand"]:
         put(**{"by-hand": edited})
+        st.rerun()
+
+
+def own_rows(
+    visit: Session,
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    check: Callable[[Rows], None],
+    *,
+    about: str = "",
+    read: Callable[[Rows], Rows] = lambda rows: rows,
+) -> None:
+    """A model lesson's table of the visitor's own numbers: the setting `name` follows what is typed.
+
+    `read` makes the setting's rows of the table's cells (empty ones NaN), `check` raises ValueError, a sentence, where
+    they are not legal: what is typed stays typed, and the setting stays as it was. The table is given the rows as they
+    were when it was opened: its edits are kept by the browser on top of them.
+    """
+    if visit.tables.get(name, (None,))[0] != visit.editor:
+        visit.tables[name] = visit.editor, visit.values[name]
+    base = visit.tables[name][1]
+    with st.expander(title, expanded=True):
+        if about:
+            st.caption(about)
+        filled = [(*row, *[None] * (len(columns) - len(row))) for row in base]
+        table = st.data_editor(
+            pd.DataFrame(filled, columns=list(columns), dtype=float),
+            key=f"{name} editor {visit.editor}",
+            num_rows="dynamic",
+            width="stretch",
+            hide_index=True,
+            alt=f"Editable table: {title.lower()}",
+        )
+        try:
+            rows = read(tuple(tuple(row) for row in table.to_numpy(dtype=float, na_value=np.nan).tolist()))
+            if not rows:
+                raise ValueError("there must be at least one row")
+            check(rows)
+        except ValueError as error:
+            st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
+            return
+    if rows != visit.values[name]:
+        put(**{name: rows})
         st.rerun()
 
 
