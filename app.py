@@ -15,6 +15,6 @@ menu = {
     ]
     for group, lessons in groupby(LESSONS, key=lambda lesson: lesson.group)
 }
-page = st.navigation(menu)
+page = st.navigation(menu, position="top")  # above the page: the sidebar is for controls
 reload_if_first(page.url_path)
 page.run()

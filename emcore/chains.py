@@ -518,18 +518,20 @@ class Lonely:
 
 
 def loneliest(history: History) -> Lonely | None:
-    """Where the sequence as a whole corrects a single observation most; None where it never changes the winner."""
+    """Where the whole sequence corrects most what an observation by itself makes more likely than not, to less likely
+    than not; None where it never does."""
     posterior = history.posterior(history.n_iterations)
     log_densities = history.model.log_densities(history.prepared, posterior.parameters)
     weighted = np.exp(log_densities - log_densities.max(axis=1, keepdims=True)) * posterior.counts
     alone = weighted / weighted.sum(axis=1, keepdims=True)
     state = alone.argmax(axis=1)
     rows = np.arange(len(state))
-    lost = alone[rows, state] - posterior.responsibilities[rows, state]
+    before, after = alone[rows, state], posterior.responsibilities[rows, state]
+    lost = np.where((before > 0.5) & (after < 0.5), before - after, 0.0)
     row = int(lost.argmax())
-    k = int(state[row])
-    if posterior.responsibilities[row].argmax() == k:
+    if lost[row] == 0:
         return None
+    k = int(state[row])
     shares = (alone[row, k], posterior.filtered[row, k], posterior.responsibilities[row, k])
     return Lonely(row, k, *(float(share) for share in shares))
 

@@ -507,9 +507,10 @@ def overtaking(drawn: Slice) -> str:
         return "Towards narrow sds it falls."
     if math.isinf(at):
         return "Towards narrow sds it rises all the way, without an end."
+    part = significant(10**at) if at > -3 else f"$10^{{{at:.1f}}}$"
     return (
-        "To the left the log-likelihood is a straight line without an end. It lies above everything on its right below "
-        f"an sd of $10^{{{at:.1f}}}$ of the data's."
+        "To the left the log-likelihood is a straight line without an end. Where the sd is below "
+        f"{part} times the data's, it lies above all that the picture shows to its right."
     )
 
 
@@ -583,8 +584,8 @@ def costs(paid: Price) -> str:
     change = f"{abs(ratio[k] - 1):.1%}".replace("%", " %")
     return (
         f"**Costs**: from the fit by maximum likelihood the prior moves mean {far + 1} by "
-        f"{significant(float(moved[far]))} and makes component {k + 1} {change} "
-        f"{'wider' if ratio[k] > 1 else 'narrower'}. The log-likelihood changes by {signed(-paid.lost)} nats, the log "
+        f"{significant(float(moved[far]))} and makes component {k + 1} {'wider' if ratio[k] > 1 else 'narrower'} by "
+        f"{change}. The log-likelihood changes by {signed(-paid.lost)} nats, the log "
         f"prior by {signed(paid.gained)}. That is the bias; with more data it shrinks."
     )
 

@@ -490,7 +490,7 @@ class BesidePCA:
     Attributes
     ----------
     angle : float
-        Between the hidden line (or plane) and the principal axes, in degrees.
+        Between the hidden line (or plane) and the principal axes, in degrees; NaN where nothing varies.
     noise, closed_noise : float
         The average noise variance now, and the average of the eigenvalues that are left.
     objective, closed_objective : float
@@ -508,7 +508,8 @@ def beside_pca(history: History, position: int) -> BesidePCA:
     """The comparison at a position."""
     t = position // 2
     theta: FactorAnalysisParameters = history.parameters[t]
-    angle = float(np.degrees(subspace_angles(theta.loadings, principal(history).loadings).max()))
+    angles = subspace_angles(theta.loadings, principal(history).loadings)
+    angle = float(np.degrees(angles.max())) if angles.size else float("nan")
     noise = float(theta.noise_variances.mean())
     try:
         closed = history.model.principal_axes(history.prepared)

@@ -68,7 +68,7 @@ def beginning(name: str, model: MissingNormal, X: Array) -> MissingNormalParamet
         return model.independent(X)
     rows = X[~np.isnan(X).any(axis=1)]
     if len(rows) <= X.shape[1]:
-        raise DegenerateFit(f"Only {len(rows)} rows are without holes, too few for a covariance.")
+        raise DegenerateFit(f"Rows without holes: {len(rows)}, too few for a covariance.")
     return model.from_moments(rows, rows.mean(axis=0), np.cov(rows.T, bias=True))
 
 
@@ -79,13 +79,13 @@ def missing_words(axes: Sequence[str]) -> Words:
     """What each step of a run on these columns did."""
 
     def left_open(history: History, t: int) -> str:
-        sds, X = history.posterior(t).sds, history.prepared.X
-        missing = np.isnan(X) & ~np.isnan(X).all(axis=1, keepdims=True)
-        parts = [
-            f"{_holes(count)} in {axis} filled, sd {number(float(sds[missing[:, j], j][0]), 3)}"
-            for j, axis in enumerate(axes)
-            if (count := int(missing[:, j].sum()))
-        ]
+        posterior, X = history.posterior(t), history.prepared
+        parts = []
+        for j, axis in enumerate(axes):
+            lacking = [pattern for pattern in X.patterns if j in pattern.missing]
+            if lacking:  # of two columns the other is seen: one pattern
+                sd = float(posterior.at(lacking[0].rows[:1])[1][0, j])
+                parts.append(f"{_holes(sum(map(len, lacking)))} in {axis} filled, sd {number(sd, 3)}")
         return listed(parts) if parts else "there is no hole to fill"
 
     def moved(history: History, t: int) -> str:
@@ -168,6 +168,7 @@ def hole(history: History, position: int, row: int, whole: Array | None = None) 
     j = int(np.flatnonzero(np.isnan(X[row]))[0])
     i = 1 - j
     slope = float(posterior.conditional(row).regression[0, 0])
+    filled, sds = posterior.at([row])
     return Hole(
         t,
         row,
@@ -180,8 +181,8 @@ def hole(history: History, position: int, row: int, whole: Array | None = None) 
         float(theta.covariance[j, j]),
         float(theta.covariance[i, j]),
         slope,
-        float(posterior.filled[row, j]),
-        float(posterior.sds[row, j] ** 2),
+        float(filled[0, j]),
+        float(sds[0, j] ** 2),
         None if whole is None else float(whole[row, j]),
     )
 
@@ -402,11 +403,9 @@ def hole_scene(history: History, data: HoledData) -> HoleScene:
     most = min(MOST_HOLES, max(MOST_NUMBERS // (6 * n_frames), 10))
     with_hole = with_hole[shown_rows(len(with_hole), most)] if len(with_hole) else with_hole
     lacks = missing[with_hole].argmax(axis=1)
-    filled, sds = np.empty((n_frames, len(with_hole), 2)), np.empty((n_frames, len(with_hole)))
-    for t in range(n_frames):
-        posterior = history.posterior(t)
-        filled[t] = posterior.filled[with_hole]
-        sds[t] = posterior.sds[with_hole, lacks]
+    at = [history.posterior(t).at(with_hole) for t in range(n_frames)]
+    filled = np.array([one for one, _ in at])
+    sds = np.array([each[np.arange(len(with_hole)), lacks] for _, each in at])
     means = np.array([theta.mean for theta in history.parameters])
     rings = ellipses(means, np.array([theta.covariance for theta in history.parameters]))
     seen = X if data.whole is None else data.whole

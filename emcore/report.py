@@ -282,7 +282,8 @@ def _largest_change(history: History) -> str | None:
     if amounts[name, k] == 0:
         return None
     kind, _, axis = name.partition(" ") if name.startswith(("mean", "sd", "correlation")) else (name, "", "")
-    return f"{significant(amounts[name, k])} ({kind} {k + 1}{axis and ', ' + axis})"
+    which = f" {k + 1}" if len(amounts) > 1 else ""
+    return f"{significant(amounts[name, k])} ({kind}{which}{axis and ', ' + axis})"
 
 
 def comparison(history: History, other: float) -> str:

@@ -55,6 +55,12 @@ def mean_chance(history: History, iteration: int) -> float:
     return float(parameters.weights @ parameters.success_probabilities)
 
 
+def clearly_given(history: History, least: float) -> int:
+    """How many sets have a coin with a responsibility above `least` at the end of the run."""
+    responsibilities = history.posterior(history.n_iterations).responsibilities
+    return int((responsibilities.max(axis=1) > least).sum())
+
+
 def _farthest(history: History, iteration: int) -> str:
     before, after = (history.parameters[t].success_probabilities for t in (iteration - 1, iteration))
     k = int(abs(after - before).argmax())

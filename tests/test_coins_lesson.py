@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pandas as pd
 import pytest
 
 from pages.parts import coins
@@ -66,6 +67,17 @@ def test_a_prediction_is_made_before_its_answer_is_shown():
     assert any(button.label == "Predict" for button in app.button)  # another run is another question
 
 
+@pytest.mark.parametrize(
+    ("example", "answer"),
+    [("three-coins", "**More than two thirds** (you predicted"), ("linkage", "It is 29.83 at p = 0.6268")],
+    ids=["three-coins", "linkage"],
+)
+def test_other_examples_have_questions_of_their_own(example, answer):
+    app = lesson(tosses=example)
+    run(app.radio[0].set_value(0))
+    assert answer in words(press(app, "Predict"))
+
+
 def test_broken_parts_of_a_link_are_named_and_the_page_stays_usable():
     app = lesson(tosses="many", coins="9", equal="yes", begin="0,1", own_tosses="5,3", preset="three-blobs", hand="2")
     said = app.warning[0].value
@@ -99,7 +111,7 @@ def test_tosses_of_one_s_own_stay_and_collapse_in_words():
 def test_the_linkage_example_reaches_its_exact_maximum():
     app = lesson(tosses="linkage", position="15")
     assert "0.6268214979" in words(app)
-    assert "0.133 of the error" in words(app)
+    assert "0.133 of the error" in words(app) and "(probability)" in words(app)
     press(app, "Reseed start")
     assert link(app) == {"tosses": "linkage", "start-seed": "1"}
 
@@ -108,3 +120,22 @@ def test_the_offer_reads_back_what_it_writes():
     values = choices.read_link({"tosses": "own", "own-tosses": "1,2;3,4", "coins": "3"}, coins.OFFER).values
     written = choices.write_link(values, coins.OFFER)
     assert choices.read_link(written, coins.OFFER).values == values
+
+
+def test_tosses_typed_into_the_table_are_in_the_link(monkeypatch):
+    app = lesson(tosses="own", own_tosses="5,10;9,10")
+    typed = [(7, 10), (9, 10)]
+    monkeypatch.setattr("streamlit.data_editor", lambda *_, **__: table(typed, ["heads", "tosses"]))
+    run(app)
+    assert link(app)["own-tosses"] == "7,10;9,10"
+    typed[0] = (70, 10)
+    run(app)
+    assert "0 ≤ heads ≤ tosses" in app.error[0].value
+    typed.clear()
+    run(app)
+    assert "at least one row" in app.error[0].value
+    assert link(app)["own-tosses"] == "7,10;9,10"
+
+
+def table(rows, columns) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns), dtype=float)

@@ -193,7 +193,7 @@ def test_a_line_that_overtakes_beyond_the_picture_is_followed():
     drawn = collapse.shrink(collapse.planted(WAITING, 0, row, 0.5), 0, 0.05, prior_of(WAITING))
     needed = (drawn.log_likelihood.max() - drawn.log_likelihood[0]) / np.log(10)
     assert drawn.overtakes == pytest.approx(-6 - needed, rel=1e-6)
-    assert f"$10^{{-{6 + needed:.1f}}}$ of the data's" in collapse.overtaking(drawn)
+    assert f"$10^{{-{6 + needed:.1f}}}$ times the data's" in collapse.overtaking(drawn)
     slices = {"rises": -np.arange(4.0), "falls": np.arange(4.0)}
     rises, falls = (
         collapse.overtaking(replace(drawn, sds=np.logspace(-3, 0, 4), log_likelihood=heights))

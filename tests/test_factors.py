@@ -239,6 +239,10 @@ def test_after_a_collapse_there_is_no_next_step():
     assert made.after is None and np.isnan(made.explained).all()
     assert factors.remarks(ended, ("a", "b", "c")) == ()
     assert np.isnan(factors.beside_pca(ended, 1).closed_noise)
+    same, model = np.ones((9, 2)), FactorAnalysis(1)
+    nowhere = run(model, same, model.initialize(same, np.random.default_rng(0)))
+    assert "Variables 1 and 2 do not vary" in nowhere.reason
+    assert np.isnan(factors.beside_pca(nowhere, 1).angle)
     with pytest.raises(DegenerateFit):
         factors.beginning("axes", model, line)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import emcore.models
 from pages import HOME, LESSONS
 from pages.parts import guide
-from tests.apptest import run, words
+from tests.apptest import link, run, words
 from tests.test_lessons import opened
 
 
@@ -19,6 +19,21 @@ def test_the_guide_leads_to_every_lesson_and_names_every_model():
     said = words(app)
     for skeleton in guide.skeletons():
         assert skeleton.title in said.replace("&#x27;", "'")
+
+
+def test_who_comes_back_from_the_guide_finds_a_lesson_as_it_was():
+    app = opened()
+
+    def go(lesson):
+        app.switch_page(f"pages/lessons/{lesson}.py")
+        app.query_params.clear()  # as the menu does
+        run(app)
+
+    go("coins")
+    run(app.number_input(key="coins").set_value(3))
+    go("guide")
+    go("coins")
+    assert app.session_state["session"].values["coins"] == 3 and link(app) == {"coins": "3"}
 
 
 def test_every_lesson_answers_a_wish():

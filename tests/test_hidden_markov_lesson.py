@@ -262,6 +262,8 @@ def test_a_lonely_observation_is_outvoted():
     history, _ = of_example("diary")
     found = chains.loneliest(history)
     assert found.smoothed < 0.5 < found.alone
+    three = chains.loneliest(experiment(SimulatedSequences("channel"), 4).history())
+    assert three is None or three.smoothed < 0.5 < three.alone
     read = chains.read_step(history, history.n_positions - 1, found.row)
     assert found.smoothed == read.smoothed[found.state] and found.filtered == read.filtered[found.state]
     assert chains.loneliest(experiment(TypedSequences("1 2 4 3", "numbers"), 1).history()) is None

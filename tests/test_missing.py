@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import ttest_ind
 
 from emcore import DegenerateFit, lower_bound, run
+from emcore.figures.missing import correlation_figure, holes_figure
 from emcore.missing import (
     ForgetfulNormal,
     beginning,
@@ -164,7 +165,7 @@ def test_beginnings():
     np.testing.assert_allclose(beginning("complete", model, data.X).covariance, np.cov(complete.T, bias=True))
     assert beginning("independent", model, data.X).correlations[0, 1] == 0
     assert beginning("random", model, data.X) is None
-    with pytest.raises(DegenerateFit, match="Only 2 rows are without holes"):
+    with pytest.raises(DegenerateFit, match="Rows without holes: 2"):
         beginning("complete", model, np.array([[1, 2], [2, 4], [np.nan, 3]]))
 
 
@@ -181,9 +182,55 @@ def test_the_picture_holds_the_run():
     assert not np.isnan(data.X[drawn.complete]).any()
 
 
+def trace(figure, name):
+    return next(one for one in figure.data if one.name == name)
+
+
+def test_the_figure_shows_the_run_s_own_numbers():
+    data = TwoTests(60, loss="either", seed=5).make()
+    model = MissingNormal()
+    history = run(model, data.X, model.independent(data.X), max_iter=6, tol=0)
+    drawn = hole_scene(history, data)
+    row = int(drawn.holes[3])
+    stepped = holes_figure(history, drawn, ("a <b>", "b"), row=row, whole=data.whole, truth=True)
+    bare = stepped.at(0)
+    assert (
+        np.isnan(trace(bare, "Filled in, ± 1 sd").x).all() and np.isnan(trace(bare, f"Density, row {row + 1}").y).all()
+    )
+    np.testing.assert_array_equal(trace(bare, "Both seen").x, data.X[drawn.complete, 0])
+    for position, t, q in ((5, 2, 2), (6, 3, 2)):  # after an M-step the holes are still those of the last E-step
+        figure, posterior = stepped.at(position), history.posterior(q)
+        filled, bars = trace(figure, "Filled in, ± 1 sd"), trace(figure, "What is left open, 1 sd")
+        np.testing.assert_allclose(np.column_stack([filled.x, filled.y]), posterior.filled[drawn.holes])
+        ends = np.column_stack([bars.x, bars.y]).reshape(-1, 3, 2)
+        assert np.isnan(ends[:, 2]).all()
+        half = np.abs(ends[:, 1] - ends[:, 0]) / 2
+        np.testing.assert_allclose(half, posterior.sds[drawn.holes], rtol=1e-9)
+        assert (trace(figure, "Mean").x[0], trace(figure, "Mean").y[0]) == tuple(history.parameters[t].mean)
+        bell = trace(figure, f"Density, row {row + 1}")
+        along, across = (bell.x, bell.y) if drawn.missing[3] == 0 else (bell.y, bell.x)
+        top = np.argmax(across)
+        assert along[top] == pytest.approx(posterior.filled[row, drawn.missing[3]])
+        half_way = along[np.abs(across - (across[top] - across[0]) * np.exp(-0.5) - across[0]).argsort()[:2]]
+        np.testing.assert_allclose(np.sort(half_way - along[top]) / posterior.sds[row].max(), [-1, 1], atol=0.1)
+    names = {one.name for one in holes_figure(history, drawn, ("a", "b"), bars=False).figure.data}
+    assert not names & {"What is left open, 1 sd", "Drawn from", "Lost"}
+    assert {stepped.figure.data[trace].name for trace in stepped.clicks} == {"Filled in, ± 1 sd", "One seen"}
+    assert "&lt;b&gt;" in stepped.figure.layout.xaxis.title.text
+
+
+def test_the_way_below_the_two_peaks():
+    data, model = Twelve().make(), MissingNormal((0.0, 0.0))
+    history = run(model, data.X, model.initialize(data.X, np.random.default_rng(4)), max_iter=12, tol=0)
+    figure = correlation_figure(history, *twelve_profile()).at(9)
+    now, way = trace(figure, "Now"), trace(figure, "Way")
+    assert now.x[0] == history.parameters[4].correlations[0, 1] and now.y[0] == history.objective[4]
+    assert len(way.x) == 5
+
+
 def test_own_tables():
     own = OwnTable.of("mine.csv", ("a", "b"), [[1, np.nan], [2, 3]])
     assert own == OwnTable.of("mine.csv", ("a", "b"), [[1, np.nan], [2, 3]]) and hash(own)
     np.testing.assert_array_equal(own.make().X, [[1, np.nan], [2, 3]])
-    with pytest.raises(ValueError, match="column y has none"):
+    with pytest.raises(ValueError, match="got none in column 2"):
         OwnTable.of("mine.csv", ("a", "b"), [[1, np.nan], [2, np.nan]])

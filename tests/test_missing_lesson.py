@@ -124,7 +124,7 @@ def test_a_file_with_holes():
     text = table.assign(name="a").to_csv(index=False)
     app = bring(lesson(holes="own"), text.encode())
     said = words(app)
-    assert "40 rows with 16 holes. 1 of them have neither value" in said
+    assert "40 rows with 16 holes. Rows with neither value, which count for nothing: 1." in said
     assert "1 row has neither value" in said and "height" in said
     source = experiment(app).source
     assert isinstance(source, OwnTable)
@@ -161,12 +161,12 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(content, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"x,y\n1,2\n2,2\n3,\n,2\n", "All values seen of y are the same"),
+        (b"x,y\n1,2\n2,2\n3,\n,2\n", "All values seen of column 2 are the same"),
         (b"x,y\n1,\n2,\n,4\n,5\n", "No row has both values"),
         (b"x,y\n1,2\n3,5\n4,1\n", "There is no hole"),
         (b"x,y\n1,2\n2,4\n3,6\n,8\n", "lie on a line or a plane"),
-        (b"x,y\n1e29,2\n2e29,4\n,8\n5e29,n.d.\n7e29,1\n", "1 cells that are no numbers count as holes"),
-        (b"x,y\n5,6\n", "All values seen of x and y are the same"),
+        (b"x,y\n1e29,2\n2e29,4\n,8\n5e29,n.d.\n7e29,1\n", "Cells that are no numbers count as holes: 1"),
+        (b"x,y\n5,6\n", "All values seen of columns 1 and 2 are the same"),
     ],
     ids=["constant", "apart", "whole", "line", "huge", "one row"],
 )

@@ -163,10 +163,10 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("points", "words"),
     [
-        ([[1, 2], [3, 2], [NAN, 2], [5, NAN]], "All values seen of y are the same"),
-        ([[1, 7], [3, NAN], [2, NAN]], "All values seen of y are the same"),  # a single one
+        ([[1, 2], [3, 2], [NAN, 2], [5, NAN]], "All values seen of column 2 are the same"),
+        ([[1, 7], [3, NAN], [2, NAN]], "All values seen of column 2 are the same"),  # a single one
         ([[1, 2], [2, 4], [5, 10], [NAN, 3]], "lie on a line or a plane"),
-        ([[4, 5]], "All values seen of x and y are the same"),
+        ([[4, 5]], "All values seen of columns 1 and 2 are the same"),
     ],
     ids=["constant", "one value", "line", "one row"],
 )
@@ -180,8 +180,8 @@ def test_what_the_data_cannot_tell_ends_the_run_in_words(points, words):
 @pytest.mark.parametrize(
     ("points", "words"),
     [
-        ([[1, NAN], [2, NAN]], "column y has none"),
-        ([[NAN, NAN]], "column x and y has none"),
+        ([[1, NAN], [2, NAN]], "got none in column 2"),
+        ([[NAN, NAN]], "got none in columns 1 and 2"),
         ([[1, np.inf], [2, 3]], "finite numbers or NaN"),
         ([1, 2, 3], "must have shape"),
         (np.empty((0, 2)), "must have shape"),

@@ -94,7 +94,6 @@ def coins_figure(
     return SteppedFigure(
         go.Figure(traces, layout),
         tuple(tracks),
-        clicks=(0,),
         description=f"{len(shares)} sets of tosses by their share of heads, and {len(chances[0])} coins. "
         "The sentence and the table below follow the slider.",
     )

@@ -160,7 +160,7 @@ def slice_figure(drawn: Slice, *, remedies: bool, look: Look = style.DEFAULT_LOO
         )
     layout = style.layout(
         look,
-        x_title="sd of the component, as a part of the data's (log axis)",
+        x_title="sd of the component / sd of the data",
         y_title="nats" if remedies else "Log-likelihood (nats)",
         revision=f"{low} {high}",
         xaxis={

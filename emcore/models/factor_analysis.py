@@ -410,10 +410,11 @@ class FactorAnalysis:
         variances = np.diag(X.covariance)
         constant = [str(j + 1) for j in np.flatnonzero(variances == 0)]
         if constant:
+            which, its = ("Variable {} does", "its") if len(constant) == 1 else ("Variables {} do", "their")
             raise DegenerateFit(
-                f"Variable {' and '.join(constant)} does not vary: its noise falls to 0, and the log-likelihood grows "
-                "without limit.",
-                "Leave this column out, or choose other data.",
+                f"{which.format(' and '.join(constant))} not vary: {its} noise falls to 0, and the log-likelihood "
+                "grows without limit.",
+                "Leave it out, or choose other data." if its == "its" else "Leave them out, or choose other data.",
             )
         covariance = loadings @ loadings.T + np.diag(noise)
         sds = np.sqrt(np.diag(covariance))

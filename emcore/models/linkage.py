@@ -93,7 +93,7 @@ class Linkage:
         observed="the animals in four cells",
         hidden="which animals of the first cell belong to its part of probability p/4",
         e_step="their expected number, by the ratio of p/4 to 1/2",
-        m_step="p as a share: expected animals with p among those with p or 1 - p",
+        m_step="a share, p: expected animals with p among those with p or 1 − p",
         source="Dempster, Laird & Rubin 1977",
     )
 

@@ -185,6 +185,15 @@ class MissingNormalData:
         """The number of rows in which something was seen."""
         return len(self.X) - len(self.empty)
 
+    @cached_property
+    def pattern_of(self) -> NDArray[np.intp]:
+        """The number of each row's pattern, from 0, shape (n_samples,); -1 for an empty row."""
+        which = np.full(len(self.X), -1)
+        for number, pattern in enumerate(self.patterns):
+            which[pattern.rows] = number
+        which.flags.writeable = False
+        return which
+
     @property
     def never_together(self) -> tuple[tuple[int, int], ...]:
         """Pairs of columns that no row has both of: nothing is known of their correlation directly."""
@@ -254,33 +263,46 @@ class MissingNormalPosterior:
         moments: Array = self._X.n_used * (self.expected_covariance + np.outer(self.expected_mean, self.expected_mean))
         return moments
 
-    @cached_property
-    def filled(self) -> Array:
-        """E[x_n], shape of X: what was seen, and the mean of what was not; of an empty row the mean."""
-        filled = np.array(self._X.X)
-        mean = self.parameters.mean
-        for pattern, conditional in zip(self._X.patterns, self._conditionals, strict=True):
-            offsets = self._X.X[np.ix_(pattern.rows, pattern.observed)] - mean[pattern.observed]
-            filled[np.ix_(pattern.rows, pattern.missing)] = mean[pattern.missing] + offsets @ conditional.regression.T
-        filled[self._X.empty] = mean
-        filled.flags.writeable = False
-        return filled
+    def at(self, rows: ArrayLike) -> tuple[Array, Array]:
+        """These rows (from 0) filled, and the sd of each of their values, both of shape (n_rows, n_features).
+
+        What is filled in is E[x_n | what was seen]; of an empty row it is the mean. A value that was seen has sd 0.
+        """
+        rows = np.asarray(rows, dtype=np.intp)
+        theta, which = self.parameters, self._X.pattern_of[rows]
+        filled = self._X.X[rows]
+        sds = np.zeros(filled.shape)
+        for number in np.unique(which):
+            own = np.flatnonzero(which == number)
+            known = self._of_pattern(int(number))
+            offsets = filled[np.ix_(own, known.observed)] - theta.mean[known.observed]
+            filled[np.ix_(own, known.missing)] = theta.mean[known.missing] + offsets @ known.regression.T
+            sds[np.ix_(own, known.missing)] = np.sqrt(np.diag(known.covariance))
+        for array in (filled, sds):
+            array.flags.writeable = False
+        return filled, sds
 
     @cached_property
+    def _every_row(self) -> tuple[Array, Array]:
+        return self.at(np.arange(len(self._X)))
+
+    @property
+    def filled(self) -> Array:
+        """E[x_n], shape of X: what was seen, and the mean of what was not; of an empty row the mean."""
+        return self._every_row[0]
+
+    @property
     def sds(self) -> Array:
         """Standard deviation of each value given what was seen in its row, shape of X: 0 for a value seen."""
-        sds = np.zeros(self._X.X.shape)
-        for pattern, conditional in zip(self._X.patterns, self._conditionals, strict=True):
-            sds[np.ix_(pattern.rows, pattern.missing)] = np.sqrt(np.diag(conditional.covariance))
-        sds[self._X.empty] = self.parameters.sds
-        sds.flags.writeable = False
-        return sds
+        return self._every_row[1]
 
     def conditional(self, row: int) -> Conditional:
         """How the missing values of a row (from 0) depend on those seen in it."""
-        for pattern, conditional in zip(self._X.patterns, self._conditionals, strict=True):
-            if (pattern.rows == row).any():
-                return conditional
+        return self._of_pattern(int(self._X.pattern_of[row]))
+
+    def _of_pattern(self, number: int) -> Conditional:
+        if number >= 0:
+            return self._conditionals[number]
         none, every = np.arange(0), np.arange(self._X.n_features)
         return Conditional(none, every, np.zeros((len(every), 0)), self.parameters.covariance)
 
@@ -476,12 +498,12 @@ class MissingNormal:
     def _check_collapse(self, X: MissingNormalData, covariance: Array) -> None:
         """DegenerateFit if the covariance has lost a dimension: the likelihood has no maximum."""
         spread = self._spread(X)
-        flat = [axis for axis, value in zip(axis_names(X.n_features), spread, strict=True) if not value > 0]
-        if flat:
+        flat = np.flatnonzero(~(spread > 0))
+        if flat.size:
             raise DegenerateFit(
-                f"All values seen of {' and '.join(flat)} are the same: its variance falls to 0, and the "
-                "log-likelihood grows without limit.",
-                "Leave this column out, or choose other data.",
+                f"All values seen of {_columns(flat)} are the same: a variance falls to 0, and the log-likelihood "
+                "grows without limit.",
+                "Leave out what does not vary, or choose other data.",
             )
         variances = np.diag(covariance)
         alive = bool((variances > SMALLEST_SD**2 * spread).all())
@@ -509,12 +531,10 @@ def _table(X: Any) -> Array:
     if np.isinf(points).any():
         row = int(np.flatnonzero(np.isinf(points).any(axis=1))[0])
         raise ValueError(f"X must be finite numbers or NaN, got {points[row].tolist()} in row {row}")
-    nothing = [
-        axis for axis, column in zip(axis_names(points.shape[1]), points.T, strict=True) if np.isnan(column).all()
-    ]
-    if nothing:
+    nothing = np.flatnonzero(np.isnan(points).all(axis=0))
+    if nothing.size:
         raise ValueError(
-            f"Every column of X must have at least one value, column {' and '.join(nothing)} has none; leave it out"
+            f"Every column of X must have at least one value, got none in {_columns(nothing)}: leave it out"
         )
     if np.nanmax(np.abs(points)) > 1e100:
         raise ValueError("X must lie between -1e100 and 1e100 to be squared; divide it by a constant")
@@ -522,6 +542,12 @@ def _table(X: Any) -> Array:
     if ((spread > 0) & (spread < 1e-100)).any():
         raise ValueError("X must vary by at least 1e-100 along an axis, or not at all; multiply it by a constant")
     return points
+
+
+def _columns(indices: NDArray[np.intp]) -> str:
+    """Columns by their numbers from 1, for a sentence: of a file they have names that the model does not know."""
+    numbers = " and ".join(str(index + 1) for index in indices.tolist())
+    return f"column{'' if len(indices) == 1 else 's'} {numbers}"
 
 
 def _moments(rows: Array) -> tuple[Array, Array]:

@@ -3,12 +3,10 @@
 import streamlit as st
 
 from emcore import tosses
-from emcore.experiment import Experiment
 from emcore.figures.coins import coins_figure, linkage_figure
 from emcore.models import BinomialMixture, Linkage, LinkageParameters
 from emcore.scene import every_share
 from emcore.sources.coins import EXAMPLES, CoinExample, LinkageCounts, OwnTosses
-from emcore.starts import OWN, At
 from pages.parts import coins, controls, run, story
 from pages.parts.text import plain
 
@@ -40,11 +38,13 @@ with st.sidebar:
 
 story.opening(
     visit,
-    "Two coins",
+    "The linkage data" if linkage else "Two coins",
     "Sets of tosses were made with coins that look alike, and nobody wrote down which. If that were known, each "
     "coin's chance of heads would be a share of heads. EM goes on without knowing it."
     if not linkage
-    else "The example that EM was introduced with in 1977: animals fall into four cells, and one cell is two in one.",
+    else "The example that EM was introduced with in 1977: 197 animals fall into four cells, of probability "
+    "1/2 + p/4, (1 − p)/4, (1 − p)/4 and p/4. The first is two in one, 1/2 and p/4, and nobody saw which of its "
+    "animals are which.",
 )
 controls.end(visit)
 if not linkage:
@@ -62,16 +62,7 @@ def tossing() -> None:
         coins.editor(visit)
     source = OwnTosses(coins.own_rows(values)) if own else CoinExample(example, values["data-seed"])
     model = BinomialMixture(values["coins"], "equal" if values["equal"] else "free")
-    hand = values["hand"]
-    experiment = Experiment(
-        source=source,
-        model=model,
-        start="by-hand" if hand else OWN,
-        start_seed=0 if hand else values["start-seed"],
-        by_hand=coins.begun(values) if hand else None,
-        max_iter=values["max-iter"],
-        tol=values["tol"],
-    )
+    experiment = run.experiment_of(visit, source, model, coins.begun(values) if values["hand"] else None)
     dataset = experiment.dataset()
     st.markdown(plain(dataset.caption))
     coins.question(experiment, example)
@@ -93,15 +84,9 @@ def tossing() -> None:
 
 def linked() -> None:
     """Four counts and one parameter, to its exact maximum."""
-    experiment = Experiment(
-        source=LinkageCounts(),
-        model=Linkage(),
-        start=OWN if values["start-seed"] else "by-hand",
-        start_seed=values["start-seed"],
-        by_hand=None if values["start-seed"] else At.of(LinkageParameters(0.5)),
-        max_iter=values["max-iter"],
-        tol=values["tol"],
-    )
+    begin = None if values["start-seed"] else LinkageParameters(0.5)
+    experiment = run.experiment_of(visit, LinkageCounts(), Linkage(), begin)
+    coins.linkage_question(experiment)
     history, captions = run.history_of(experiment, tosses.LINKAGE_WORDS)
     curve = Linkage().curve(history.X)
     run.play_model(

@@ -69,16 +69,7 @@ with st.container(key="intro"):
         + plain(dataset.caption)
     )
 controls.group_editor(visit)
-section = controls.widget(
-    "section",
-    st.segmented_control,
-    "Section of the lesson",
-    list(PARTS),
-    format_func=PARTS.__getitem__,
-    required=True,
-    label_visibility="collapsed",
-    width="stretch",
-)
+section = controls.section("section", PARTS)
 start, component = shrinking.choose_start(visit, experiment)
 controls.end(visit)
 history, captions = run.history_of(start)

@@ -9,7 +9,7 @@ from emcore.figures.factor_analysis import hidden_figure, loadings_figure, score
 from emcore.figures.style import Look
 from emcore.models import FactorAnalysis
 from emcore.sources.factors import EXAMPLES, FactorSource
-from emcore.starts import OWN, At
+from emcore.starts import OWN
 from pages.parts import controls, run, story
 from pages.parts import factors as parts
 from pages.parts.text import plain
@@ -70,15 +70,7 @@ try:
 except DegenerateFit as collapse:
     begin = None
     st.info(f"{collapse} So these loadings cannot be begun with: random ones stand in.")
-experiment = Experiment(
-    source=source,
-    model=model,
-    start="by-hand" if begin else OWN,
-    start_seed=0 if begin else values["start-seed"],
-    by_hand=At.of(begin) if begin else None,
-    max_iter=values["max-iter"],
-    tol=values["tol"],
-)
+experiment = run.experiment_of(visit, source, model, begin)
 if section == "fit":
     parts.question(experiment, name)
 history, captions = run.history_of(experiment, factors.factor_words(dataset.axes))

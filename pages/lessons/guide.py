@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.parts import guide, outcome
+from pages.parts import controls, guide, outcome
 
+controls.elsewhere()
 st.html(outcome.CSS + guide.CSS)
 st.title("Guide")
 with st.container(key="intro"):
@@ -15,8 +16,8 @@ with st.container(key="intro"):
     )
 guide.circle()
 st.markdown(
-    "Every turn makes the observed data more likely, or leaves them as likely as they were: "
-    "why, shows *Why it climbs*. Which of several maxima is reached, the start decides: *Local maxima*."
+    "Every turn makes the observed data more likely, or leaves them as likely as they were: *Why it climbs* shows "
+    "why. Which of several maxima is reached depends on the start: *Local maxima* shows how."
 )
 st.subheader("What do you want to know?", anchor=False)
 guide.wishes()

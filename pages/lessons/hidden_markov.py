@@ -3,9 +3,8 @@
 import streamlit as st
 
 from emcore import chains
-from emcore.experiment import Experiment, dataset, kept
+from emcore.experiment import dataset, kept
 from emcore.figures.hidden_markov import emissions_figure, graph_figure, timeline_figure
-from emcore.starts import OWN, At
 from pages.parts import cards, controls, run, story
 from pages.parts import chains as parts
 from pages.parts.text import plain
@@ -44,15 +43,7 @@ story.told(parts.PICTURE, model.skeleton)
 # ---- The run ----------------------------------------------------------------------------------------------
 
 begin = chains.beginning(values["begin"], model, sequences)
-experiment = Experiment(
-    source=source,
-    model=model,
-    start="by-hand" if begin else OWN,
-    start_seed=0 if begin else values["start-seed"],
-    by_hand=At.of(begin) if begin else None,
-    max_iter=values["max-iter"],
-    tol=values["tol"],
-)
+experiment = run.experiment_of(visit, source, model, begin)
 history, captions = run.history_of(experiment, chains.words(sequences))
 parts.question(experiment, history, sequences)
 truth = values["truth"] and sequences.truth is not None

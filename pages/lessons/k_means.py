@@ -69,16 +69,7 @@ with st.container(key="intro"):
         + plain(dataset.caption)
     )
 controls.group_editor(visit)
-section = controls.widget(
-    "section",
-    st.segmented_control,
-    "Section of the lesson",
-    list(SECTIONS),
-    format_func=SECTIONS.__getitem__,
-    required=True,
-    label_visibility="collapsed",
-    width="stretch",
-)
+section = controls.section("section", SECTIONS)
 compared.examples(visit, EXAMPLES[section])
 
 
@@ -94,7 +85,6 @@ def beside() -> None:
                 st.select_slider,
                 "Temperature T of the mixture's E-step",
                 TEMPERATURES,
-                persist_state="page",
                 help="Responsibilities are proportional to the probability to the power 1/T: above 1 softer than EM, "
                 "below 1 harder, at 0 all or nothing.",
             )
@@ -103,7 +93,6 @@ def beside() -> None:
             "means-alone",
             st.toggle,
             "Only the means learn",
-            persist_state="page",
             help="All weights stay equal, and every component keeps one and the same circle, whose size is that of "
             "k-means' own clusters at its end.",
         )
@@ -111,7 +100,6 @@ def beside() -> None:
             "circles",
             st.toggle,
             "Show what k-means assumes",
-            persist_state="page",
             help="Circles of one size and equal weights: the mixture that k-means is a limit of.",
         )
     controls.end(visit)
@@ -221,20 +209,18 @@ low as can be and the groups still wrong.
 def anneal() -> None:
     """From hot to temperature 1, beside plain EM from the same means."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        hottest = controls.widget("hottest", st.select_slider, "Begin at temperature", HOTTEST, persist_state="page")
+        hottest = controls.widget("hottest", st.select_slider, "Begin at temperature", HOTTEST)
         cooling = controls.widget(
             "cooling",
             st.select_slider,
             "Iterations until T = 1",
             COOLING,
-            persist_state="page",
             help="The temperature falls by the same factor in each of them; from there on it is EM.",
         )
         everything = controls.widget(
             "everything",
             st.toggle,
             "Everything learns while it is hot",
-            persist_state="page",
             help="Otherwise only the means do, with equal weights and one circle for all, until T = 1 is reached.",
         )
     controls.end(visit)

@@ -7,7 +7,7 @@ from emcore.em import DegenerateFit
 from emcore.experiment import Experiment
 from emcore.figures.missing import correlation_figure, holes_figure
 from emcore.models import MissingNormal
-from emcore.starts import OWN, At
+from emcore.starts import OWN
 from pages.parts import controls, run, story
 from pages.parts import missing as parts
 from pages.parts.text import plain
@@ -47,15 +47,7 @@ try:
 except DegenerateFit as collapse:
     begin = model.independent(data.X)
     st.info(f"{plain(str(collapse))} The run begins without correlation instead.")
-experiment = Experiment(
-    source=source,
-    model=model,
-    start="by-hand" if begin else OWN,
-    start_seed=0 if begin else values["start-seed"],
-    by_hand=At.of(begin) if begin else None,
-    max_iter=values["max-iter"],
-    tol=values["tol"],
-)
+experiment = run.experiment_of(visit, source, model, begin)
 parts.question(experiment, data)
 history, captions = run.history_of(experiment, missing.missing_words(data.axes))
 drawn = missing.hole_scene(history, data)

@@ -112,7 +112,6 @@ if guess is not None:
         "several",
         st.toggle,
         f"Best of {N_STARTS} starts for each shape",
-        persist_state="page",
         disabled=not STARTS[experiment.start].random,
         help="A poor local maximum makes a shape look worse than it is. This judges each by the best of its runs, "
         "whose start seeds count up from 0."

@@ -305,7 +305,7 @@ def question(experiment: Experiment, history: History, sequences: Sequences) -> 
         "taken into account?",
         TO_PREDICT,
         lambda: (
-            2 if found.smoothed < 0.5 else 1,
+            2,
             f"With the {step}s before it, it is {chance(found.filtered)}; with those after it as well, "
             f"{chance(found.smoothed)}. What comes before and after can outvote a single observation. In a "
             "mixture, which forgets the order, it cannot.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from emcore import report, tosses
@@ -13,13 +12,11 @@ from emcore.experiment import Experiment
 from emcore.models import BinomialMixtureParameters
 from emcore.report import listed, number
 from emcore.sources.coins import EXAMPLES, MAX_SETS, CoinData, LinkageData
-from emcore.starts import At
 from pages.parts import controls, outcome, story
 from pages.parts import settings as choices
 from pages.parts.controls import Session
 from pages.parts.settings import Rows, Values
 from pages.parts.story import Node
-from pages.parts.text import plain
 
 MOST = 5
 SHOWN = 20  # sets in the table
@@ -127,10 +124,10 @@ def chances(values: Values) -> tuple[float, ...]:
     return (*given, *USUAL_CHANCES[len(given) :])[: values["coins"]]
 
 
-def begun(values: Values) -> At:
+def begun(values: Values) -> BinomialMixtureParameters:
     """The start that is set by hand: coins equally likely, with these chances."""
     given = chances(values)
-    return At.of(BinomialMixtureParameters([1 / len(given)] * len(given), given, values["equal"]))
+    return BinomialMixtureParameters([1 / len(given)] * len(given), given, values["equal"])
 
 
 def start_editor(visit: Session) -> None:
@@ -149,24 +146,7 @@ def start_editor(visit: Session) -> None:
 
 def editor(visit: Session) -> None:
     """The table of the visitor's own tosses."""
-    with st.expander("My own tosses", expanded=True):
-        table = st.data_editor(
-            pd.DataFrame(list(visit.values["own-tosses"]), columns=["heads", "tosses"], dtype=float),
-            key=f"tosses {visit.editor}",
-            num_rows="dynamic",
-            width="stretch",
-            hide_index=True,
-            alt="Editable table of tosses",
-        )
-        rows: Rows = tuple(tuple(row) for row in table.to_numpy(dtype=float, na_value=float("nan")).tolist())
-        try:
-            if not rows:
-                raise ValueError("there must be at least one row")
-            check_tosses(rows)
-        except ValueError as error:
-            st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
-            return
-        visit.values["own-tosses"] = rows
+    controls.own_rows(visit, "own-tosses", "My own tosses", ("heads", "tosses"), check_tosses)
 
 
 def question(experiment: Experiment, example: str) -> None:
@@ -192,6 +172,34 @@ def question(experiment: Experiment, example: str) -> None:
             ("Farther apart", "Nearer to each other", "Just as far"),
             lambda: _apart(history),
         )
+    elif len(history.parameters[0].success_probabilities) > 2:
+        story.predict(
+            f"clear {experiment.digest}",
+            "How many sets will be given to one coin with a probability above 0.9 at the end?",
+            ("Less than a third", "From a third to two thirds", "More than two thirds"),
+            lambda: _clear(history),
+        )
+
+
+def linkage_question(experiment: Experiment) -> None:
+    """What to predict of the linkage data."""
+    history = experiment.history()
+    animals = (10, 30, 60)
+
+    def divided() -> tuple[int, str]:
+        hidden = history.posterior(history.n_iterations).hidden_count
+        return min(range(3), key=lambda n: abs(animals[n] - hidden)), (
+            f"It is {number(hidden, 2)} at p = {number(history.parameters[-1].probability, 4)}: the E-step divides "
+            "the 125 in the ratio of the two parts, 1/2 to p/4. The other three cells decide p as much as these do: "
+            "many animals in cell 4 and few in cells 2 and 3 make p large."
+        )
+
+    story.predict(
+        f"divided {experiment.digest}",
+        "How many of the first cell's 125 animals will be given to its part p/4 at the end?",
+        tuple(f"About {n}" for n in animals),
+        divided,
+    )
 
 
 def _apart(history: History) -> tuple[int, str]:
@@ -201,6 +209,16 @@ def _apart(history: History) -> tuple[int, str]:
         f"They began {number(first, 3)} apart and end {number(last, 3)} apart, at {_chances(history)}. Each E-step "
         "gives sets with many heads rather to the coin with the higher chance, and each M-step moves the coins after "
         "their sets."
+    )
+
+
+def _clear(history: History) -> tuple[int, str]:
+    clear = tosses.clearly_given(history, 0.9)
+    share = clear / history.n_samples
+    return int(share >= 1 / 3) + int(share > 2 / 3), (
+        f"It is {clear} of {history.n_samples}. The chances end at {_chances(history)}: a set is divided between two "
+        "coins if both could well have made it. The farther apart the chances, and the more tosses a set has, the "
+        "fewer such sets there are."
     )
 
 

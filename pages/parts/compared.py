@@ -26,6 +26,7 @@ from pages.parts.text import plain
 MOST_ITERATIONS = 200  # that these lessons show: several pictures of them travel at once
 CSS = """
 <style>
+.em-wrapped .em-table th { white-space: normal; vertical-align: bottom; }
 @container (min-width: 480px) {
   .st-key-several-shapes .player-figures { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; }
   .st-key-several-shapes .player-plot { height: min(var(--height), calc(38cqw + 2.5rem)) !important; }
@@ -179,7 +180,7 @@ def points_table(k_means: History, mixture: History, name: str, iteration: int, 
         header.append("Who knows the truth")
         rows[0].append("")
         rows.append(["Points in the group that they were drawn from", *map(clusters.share_text, [*shares, ideal])])
-    st.html(outcome.table(f"At iteration {iteration}", header, rows))
+    st.html(_wrapped(outcome.table(f"At iteration {iteration}", header, rows)))
     apart = clusters.disagreement(k_means, mixture, iteration)
     st.caption(f"They name different components for {apart:,} of {len(dataset.X):,} points.")
 
@@ -202,4 +203,9 @@ def score_table(scores: Mapping[Any, Score], histories: Mapping[Any, History], t
             ]
         )
     header = ["Shape", "Parameters", "Log-likelihood", "AIC", "BIC", "Above the lowest", "Iterations on show"]
-    return outcome.table("What each shape costs, and what it gains", header, rows)
+    return _wrapped(outcome.table("What each shape costs, and what it gains", header, rows))
+
+
+def _wrapped(table: str) -> str:
+    """A table as wide as the page, whose headings take several lines where it is narrow."""
+    return f'<div class="em-below em-wrapped"><div style="flex: 1 1 100%; min-width: 0">{table}</div></div>'

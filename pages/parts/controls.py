@@ -6,7 +6,7 @@ browser is going back to an earlier link, so it undoes a choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +107,11 @@ def begin(lesson: str = "playground", offer: Offer | ModelOffer = choices.PLAYGR
     return visit
 
 
+def elsewhere() -> None:
+    """For a page without settings: who comes back from it to a lesson arrives there, and finds it as it was."""
+    st.session_state["lesson"] = None
+
+
 def end(visit: Session) -> None:
     """After the widgets: write what was chosen into the URL (the place in it is the player's to write), and say what
     in the link that was opened could not be followed, until the visitor moves on."""
@@ -172,6 +177,21 @@ def widget(name: str, make: Any, *args: Any, **options: Any) -> Any:
         st.session_state[name] = values[name]
     values[name] = make(*args, key=name, **{"persist_state": "page"} | options)
     return values[name]
+
+
+def section(name: str, titles: Mapping[str, str], about: str = "Section of the lesson") -> str:
+    """Which section of a lesson is on show, by the setting `name`, in a row across the page."""
+    chosen: str = widget(
+        name,
+        st.segmented_control,
+        about,
+        list(titles),
+        format_func=titles.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    return chosen
 
 
 def sidebar(visit: Session) -> Experiment:
@@ -591,6 +611,50 @@ def _start_table(visit: Session) -> None:
     edited = _edit(visit, "by-hand", visit.values["by-hand"], "weight", "fixed")
     if edited is not None and edited != visit.values["by-hand"]:
         put(**{"by-hand": edited})
+        st.rerun()
+
+
+def own_rows(
+    visit: Session,
+    name: str,
+    title: str,
+    columns: Sequence[str],
+    check: Callable[[Rows], None],
+    *,
+    about: str = "",
+    read: Callable[[Rows], Rows] = lambda rows: rows,
+) -> None:
+    """A model lesson's table of the visitor's own numbers: the setting `name` follows what is typed.
+
+    `read` makes the setting's rows of the table's cells (empty ones NaN), `check` raises ValueError, a sentence, where
+    they are not legal: what is typed stays typed, and the setting stays as it was. The table is given the rows as they
+    were when it was opened: its edits are kept by the browser on top of them.
+    """
+    if visit.tables.get(name, (None,))[0] != visit.editor:
+        visit.tables[name] = visit.editor, visit.values[name]
+    base = visit.tables[name][1]
+    with st.expander(title, expanded=True):
+        if about:
+            st.caption(about)
+        filled = [(*row, *[None] * (len(columns) - len(row))) for row in base]
+        table = st.data_editor(
+            pd.DataFrame(filled, columns=list(columns), dtype=float),
+            key=f"{name} editor {visit.editor}",
+            num_rows="dynamic",
+            width="stretch",
+            hide_index=True,
+            alt=f"Editable table: {title.lower()}",
+        )
+        try:
+            rows = read(tuple(tuple(row) for row in table.to_numpy(dtype=float, na_value=np.nan).tolist()))
+            if not rows:
+                raise ValueError("there must be at least one row")
+            check(rows)
+        except ValueError as error:
+            st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
+            return
+    if rows != visit.values[name]:
+        put(**{name: rows})
         st.rerun()
 
 

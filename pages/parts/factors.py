@@ -523,8 +523,10 @@ def _regression(made: Derivation, n_samples: int, axes: Sequence[str], equal_noi
         r"\Big[ \sum_n \operatorname{E}[z_n z_n^{\mathsf T}] \Big]^{-1}"
     )
     st.latex(
-        r"\psi_j^{\text{new}} = s_j^2 - \frac{1}{N} \sum_n w_j^{\text{new}\,\mathsf T} \operatorname{E}[z_n]"
-        r"(x_{nj} - \bar x_j)" + (r"\quad\text{averaged over } j" if equal_noise else "")
+        r"\begin{aligned} \psi_j^{\text{new}} = s_j^2 &- \frac{1}{N} \sum_n w_j^{\text{new}\,\mathsf T} "
+        r"\operatorname{E}[z_n] (x_{nj} - \bar x_j)"
+        + (r"\\ &\text{averaged over } j" if equal_noise else "")
+        + r"\end{aligned}"
     )
     after = made.after
     if after is None:
@@ -631,8 +633,9 @@ def pca(history: History, position: int) -> None:
         r"W_{\text{ML}} = U (\Lambda - \sigma^2 I)^{1/2} R \qquad "
         r"\sigma^2_{\text{ML}} = \frac{1}{D - M} \sum_{i > M} \lambda_i \qquad \text{(equal noise)}"
     )
+    angle = "\N{EN DASH}" if np.isnan(made.angle) else f"{number(made.angle, 4)}°"
     rows = [
-        ["Angle to the principal ax" + ("is" if one else "es"), f"{number(made.angle, 4)}°", "0°"],
+        ["Angle to the principal ax" + ("is" if one else "es"), angle, "0°"],
         ["Noise variance" + ("" if equal else ", average"), shown(made.noise), shown(made.closed_noise)],
         ["Log-likelihood", number(made.objective, 4), number(made.closed_objective, 4)],
     ]

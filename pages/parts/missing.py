@@ -34,6 +34,7 @@ TITLES = {**EXAMPLES, "own": "My own table"}
 PEOPLE = (30, 100, 200, 1_000)
 MOST_ROWS = csv_table.MAX_ROWS
 FARTHEST = 1e30  # squares and pictures have room for it
+FORMULA_WIDTH = 400  # px
 LISTED = 50  # cells that are not numbers
 VERDICTS = {
     "completely": "Values are lost completely at random: dropping rows is right on average, but wastes what they hold. "
@@ -194,13 +195,17 @@ def _read(visit: Session, file_id: str, name: str, content: bytes) -> OwnTable:
 def _say_the_holes(selection: csv_table.Selection) -> None:
     """How many cells are holes, and those that are none by their writing."""
     empty = int(np.isnan(selection.X).all(axis=1).sum())
-    nothing = f" {empty:,} of them have neither value: they say nothing and count for nothing." if empty else ""
-    st.caption(f"{len(selection.X):,} rows with {len(selection.holes):,} holes.{nothing}")
+    nothing = f" Rows with neither value, which count for nothing: {empty:,}." if empty else ""
+    st.caption(f"{_count(len(selection.X), 'row')} with {_count(len(selection.holes), 'hole')}.{nothing}")
     odd = [cell for cell in selection.holes if cell.reason != "missing"]
     if odd:
-        with st.expander(f"{len(odd):,} cells that are no numbers count as holes"):
+        with st.expander(f"Cells that are no numbers count as holes: {len(odd):,}"):
             listed = [f"Row {cell.line}, {cell.column}: {cell.reason} ({cell.text})" for cell in odd[:LISTED]]
             st.markdown("\n".join(f"- {plain(sentence)}" for sentence in listed))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def begin_choice() -> None:
@@ -331,9 +336,9 @@ def question(experiment: Experiment, data: HoledData) -> None:
             lambda: (
                 1,
                 "There are two maxima, with correlations −1/2 and 1/2 and variances 8/3: the eight rows with one "
-                "value lie far out, and a correlation of either sign explains that better than none. This run is at "
-                f"{number(_correlation(history), 4)}. Begin without correlation, and EM "
-                "stays on the saddle between them, at variances 5/2.",
+                "value lie far out, and a correlation of either sign explains that better than none. This run ends at "
+                f"correlation {number(_correlation(history), 4)}. A run that begins without correlation stays on the "
+                "saddle between them, at variances 5/2.",
             ),
         )
     elif isinstance(source, TwoTests | LongEruptions) and source.mechanism != "completely":
@@ -365,8 +370,8 @@ def question(experiment: Experiment, data: HoledData) -> None:
         def spread() -> tuple[int, str]:
             theta = history.parameters[-1]
             posterior = history.posterior(history.n_iterations)
-            holes = np.isnan(data.X[:, column]) & ~np.isnan(data.X).all(axis=1)
-            left = float(posterior.sds[holes, column].mean())
+            row = next(row for row in missing.rows_with_a_hole(data.X).tolist() if np.isnan(data.X[row, column]))
+            left = float(posterior.at([row])[1][0, column])
             whole = float(theta.sds[column])
             return 0, (
                 f"At the end a hole in {y} is known to an sd of {number(left, 3)}, against {number(whole, 3)} for a "
@@ -484,13 +489,13 @@ def below(
     ]
     st.html(f'<div class="em-below">{"".join(parts)}</div>')
     with st.expander("The steps in numbers", expanded=True):
-        left, right = st.columns(2, gap="large")
-        with left:
+        sides = st.container(horizontal=True, gap="large")  # columns would grow too narrow for formulas
+        with sides.container(width=FORMULA_WIDTH):
             if row is None:
                 st.markdown("No row has one value seen and the other missing.")
             else:
                 _hole_formulas(history, position, row, data)
-        with right:
+        with sides.container(width=FORMULA_WIDTH):
             _sum_formulas(history, position, data, row)
     _download(history, position, data)
 

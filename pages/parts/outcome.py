@@ -21,8 +21,7 @@ from pages.parts.controls import Session
 CSS = """
 <style>
 .st-key-intro { min-height: 3.1rem; }
-.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; }
-@media (max-width: 767px) { .stMainBlockContainer { padding-top: 4.2rem; } }
+.stMainBlockContainer { padding-top: 4.2rem; padding-bottom: 3rem; }
 .stMainBlockContainer h1 { font-size: 1.9rem; padding: 0 0 0.2rem; }
 .em-below { display: flex; flex-wrap: wrap; gap: 1rem 3rem; }
 .em-below > * { flex: 1 1 auto; min-width: 0; max-width: 100%; }
@@ -50,6 +49,7 @@ PROJECTOR = """
 .player, .em-below, .em-below .em-table { font-size: 1.15rem; }
 .player .player-caption, .st-key-intro p { font-size: 1.3rem; }
 .em-small { font-size: 1rem; }
+.stMainBlockContainer .em-story > dl { font-size: 1.1rem; }
 .stMainBlockContainer [data-testid="stMarkdownContainer"] p { font-size: 1.15rem; }
 </style>
 """

@@ -1,21 +1,38 @@
 """One run on show: its player, and below it everything in words and tables that follows the position."""
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import streamlit as st
 
 from emcore import report
-from emcore.em import History
-from emcore.experiment import Experiment, kept
+from emcore.em import History, LatentVariableModel
+from emcore.experiment import Experiment, Source, kept
 from emcore.figures.mixture import mixture_figure
 from emcore.figures.objective import objective_figure
 from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
 from emcore.scene import shown_rows
+from emcore.starts import OWN, At
 from pages.parts import controls, outcome
 from pages.parts import settings as choices
 from pages.parts.controls import Session
 from pages.parts.player import PlayerReport, player
+
+
+def experiment_of(visit: Session, source: Source, model: LatentVariableModel, begin: Any = None) -> Experiment:
+    """The run that a lesson's controls ask for: from the parameters `begin`, or without them from the model's own
+    start, drawn with the start seed."""
+    values = visit.values
+    return Experiment(
+        source=source,
+        model=model,
+        start=OWN if begin is None else "by-hand",
+        start_seed=values["start-seed"] if begin is None else 0,
+        by_hand=None if begin is None else At.of(begin),
+        max_iter=values["max-iter"],
+        tol=values["tol"],
+    )
 
 
 def history_of(experiment: Experiment, words: report.Words | None = None) -> tuple[History, report.Captions]:

@@ -30,6 +30,7 @@ CSS = """
 .em-cards > * { flex: 1 1 20rem; min-width: 0; max-width: 100%; }
 .em-cards td { white-space: normal; }
 .em-sum { font-size: 0.85rem; }
+@media (max-width: 480px) { .em-cards .em-table :is(td, th) { padding-inline: 0.25rem; font-size: 0.85rem; } }
 .st-key-formulas .katex-display { padding-block: 0.4rem; margin-block: 0; }
 /* Three remedies: a picture above its curve, side by side; or beside it, below each other; or all below each other. */
 @container (min-width: 700px) {
@@ -242,7 +243,6 @@ def choose_floor() -> None:
         step=1.0,
         width=260,
         format="%.4g",
-        persist_state="page",
         help="Of the data's sd along the axis where it is smallest. No sd of any component in any direction may be "
         "smaller. Each M-step takes the best covariance that the floor allows.",
     )
@@ -262,7 +262,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=1.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="For each component, around its own mean. Fewer would be no prior whose density can be normalised.",
         )
         controls.widget(
@@ -274,7 +273,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=5.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="Along each axis.",
         )
         controls.widget(
@@ -286,7 +284,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=1.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="For each component.",
         )
         names = ["pull-x", "pull-y"][:d]
@@ -300,7 +297,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
                 step=None,
                 width=WIDTH,
                 format="%.6g",
-                persist_state="page",
                 placeholder=f"{middle:.4g}",
                 help="Empty: the mean of the data.",
             )
@@ -313,7 +309,6 @@ def choose_ghosts(visit: Session, experiment: Experiment) -> None:
             step=1.0,
             width=WIDTH,
             format="%.4g",
-            persist_state="page",
             help="For each component: they count for the weights alone, and pull them together.",
         )
         st.button(
@@ -406,7 +401,7 @@ def may_count(experiment: Experiment) -> bool:
 def standing_table(found: Remedies, component: int, position: int) -> str:
     """Each remedy at a position: its objective, by name, and the narrowest sd of the planted component."""
     rows = [tuple(map(escape, row)) for row in collapse.standing(found, component, position)]
-    header = ["Remedy", "Objective", "Value (nats)", "Narrowest sd", "State"]
+    header = ["Remedy", "Objective", "Nats", "Narrowest sd", "State"]
     caption = f"At iteration {position // 2}: the objectives, and the sd of component {component + 1}"
     return f'<div class="em-below em-cards"><div>{outcome.table(caption, header, rows)}</div></div>'
 

@@ -36,6 +36,12 @@ def player(page: Page) -> Locator:
     return page.get_by_test_id("player")
 
 
+def turn_to(page: Page, group: str, lesson: str) -> None:
+    """By the menu above the page."""
+    page.get_by_role("button", name=group).click()
+    page.get_by_role("menuitem", name=lesson).click()
+
+
 def query(page: Page) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
@@ -67,11 +73,11 @@ def test_the_first_page_that_a_server_shows_may_lie_below_its_root(open_page: Op
 
 def test_the_menu_leads_from_lesson_to_lesson_and_each_stays_as_it_was(visit: Open):
     page = visit("start-seed=4")
-    page.get_by_role("link", name="Playground").click()
+    turn_to(page, "Gaussian mixtures", "Playground")
     expect(page.get_by_role("heading", name="Watch EM fit a Gaussian mixture")).to_be_visible()
     expect(player(page)).to_have_attribute("data-ready", "")
     assert query(page) == {}
-    page.get_by_role("link", name="Local maxima").click()
+    turn_to(page, "Gaussian mixtures", "Local maxima")
     expect(page.get_by_role("heading", name="The local-maxima lab")).to_be_visible()
     expect(page).to_have_url(re.compile("start-seed=4"))
     expect(page.get_by_role("spinbutton", name="Start seed")).to_have_value("4")
