@@ -109,11 +109,12 @@ class Digits:
         rows = np.concatenate([shuffled[digit] for digit in self.digits])
         X, taken = (ink[rows] >= self.threshold).astype(np.float64), labels[rows]
         X.flags.writeable = taken.flags.writeable = False
-        which = "each digit" if self.digits == ALL else f"each of {', '.join(map(str, self.digits))}"
-        which = str(self.digits[0]) if len(self.digits) == 1 else which
+        names = [str(digit) for digit in self.digits]
+        which = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        some = f"{self.each} of each" if self.digits == ALL else f"{self.each} of each of {which}"
         caption = (
-            f"{len(X):,} of {N_STORED:,} handwritten digits, {self.each} of {which}, 8 by 8 pixels, black where there "
-            f"is at least {self.threshold}/16 of ink. EM is not told which digit was meant."
+            f"{len(X):,} of {N_STORED:,} handwritten digits ({some if len(names) > 1 else f'each a {which}'}), in 8 by "
+            f"8 pixels, black where there is at least {self.threshold}/16 of ink. EM is not told which digit was meant."
         )
         return DigitData(X, taken, caption)
 

@@ -36,14 +36,14 @@ story.opening(
     "Two kinds of days differ little, so nearly everything about them is hidden and EM creeps. The gains become tiny "
     "long before the maximum: a small gain does not say that the run has arrived.",
 )
-controls.end(visit)
 story.told(deaths.PICTURE, PoissonMixture.skeleton)
+if values["deaths"] == "own":
+    deaths.editor(visit)
+controls.end(visit)
 
 
 # ---- The run ----------------------------------------------------------------------------------------------
 
-if values["deaths"] == "own":
-    deaths.editor(visit)
 experiment = deaths.experiment_of(values)
 st.markdown(plain(experiment.dataset().caption))
 deaths.question(experiment)

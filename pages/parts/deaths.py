@@ -174,7 +174,7 @@ def question(experiment: Experiment) -> None:
         f"how far {experiment.digest}",
         f"EM {how[history.stopped]} iteration{'' if n == 1 else 's'}. How far is the weight of the component with the "
         "lowest rate from its value at the maximum then?",
-        ("Less than 0.001", "0.001 to 0.05", "More than 0.05"),
+        ("Less than 0.005", "0.005 to 0.05", "More than 0.05"),
         lambda: _how_far(experiment, history),
     )
 
@@ -185,7 +185,7 @@ def _how_far(experiment: Experiment, history: History) -> tuple[int, str]:
     now, best = (float(theta.weights[creep.by_rate(theta)[0]]) for theta in (last, race.parameters))
     away, gap = abs(now - best), race.maximum - float(history.objective[-1])
     gains = float(history.objective[-1] - history.objective[-2]) / history.n_samples if history.n_iterations else 0.0
-    right = 0 if away < 0.001 else 1 if away <= 0.05 else 2
+    right = 0 if away < 0.005 else 1 if away <= 0.05 else 2
     return right, (
         f"The weight is {number(now, 4)} at the end of the run and {number(best, 4)} at the maximum. The last "
         f"iteration gained {_small(gains)} nats per day, but {_small(max(gap, 0.0))} nats in all are still missing. "
