@@ -338,3 +338,16 @@ def test_a_picture_of_two_colours_collapses_in_words_where_rounding_is_left():
     run_ = segmentation.experiment_of(values, own)
     assert run_.history().stopped == "degenerate" and run_.history().advice
     assert segmentation.experiment_of({**values, "spread": True}, own).history().stopped == "converged"
+
+
+def test_with_a_prior_few_colours_do_not_collapse():
+    app = lesson(prior="1")
+    model = app.session_state["session"].rested[0].model
+    assert model.objective_name == "Log-likelihood + log prior" and link(app) == {"prior": "1"}
+    colours = np.array([[10, 30, 20], [200, 90, 60], [90, 180, 250], [250, 240, 20]], dtype=np.uint8)
+    own = OwnPicture("four", 40, colours[np.arange(1200) % 4].tobytes(), spread=False)
+    values = choices.read_link({"picture": "own", "segments": "4", "spread": "0"}, segmentation.OFFER).values
+    assert segmentation.experiment_of(values, own).history().stopped == "degenerate"
+    assert segmentation.experiment_of({**values, "prior": True}, own).history().stopped == "converged"
+    line = OwnPicture("line", 4, bytes([0, 0, 0, 9, 9, 9, 4, 4, 4, 7, 7, 7] * 4), spread=False)
+    assert segmentation.experiment_of({**values, "prior": True}, line).model.prior is None

@@ -50,6 +50,13 @@ with st.sidebar:
         help="Full: any ellipsoid of colours for each component. Tied: one for all. Diagonal: along red, green and "
         "blue. Spherical: balls.",
     )
+    controls.widget(
+        "prior",
+        st.toggle,
+        "Weak prior (MAP)",
+        help="A few ghost pixels with the colours of the whole picture in each component (Fraley & Raftery 2007): no "
+        "component can collapse. The objective on the axis is then the log-likelihood plus the log prior.",
+    )
     st.subheader("Picture")
     controls.widget("paint", st.selectbox, "Each pixel is painted with", list(PAINTS), format_func=PAINTS.__getitem__)
     if values["channels"] == "rgb":

@@ -9,12 +9,12 @@ from typing import Any
 import streamlit as st
 
 from emcore.em import History
-from emcore.experiment import Experiment, dataset
+from emcore.experiment import Experiment, dataset, kept
 from emcore.figures import style
 from emcore.figures.segmentation import colours_figure, original_figure, segmented_figure
 from emcore.figures.stepped import SteppedFigure
 from emcore.figures.style import Look
-from emcore.models import GaussianMixture
+from emcore.models import GaussianMixture, GaussianPrior
 from emcore.models.skeleton import Skeleton
 from emcore.report import number
 from emcore.segments import PAINTS, most_iterations, segments, shuffled, still
@@ -50,6 +50,7 @@ OFFER = choices.ModelOffer(
         "spread": choices.flag(),
         "segments": choices.whole(1, choices.MAX_COMPONENTS),
         "covariance": choices.one_of(choices.SHAPES),
+        "prior": choices.flag(),
         "begin": choices.one_of(BEGINNINGS),
         "paint": choices.one_of(PAINTS),
         "plane": choices.one_of(PLANES),
@@ -61,6 +62,7 @@ OFFER = choices.ModelOffer(
         "spread": True,
         "segments": 3,
         "covariance": "full",
+        "prior": False,
         "begin": "k-means-plus-plus",
         "paint": "mean",
         "plane": "red-green",
@@ -139,7 +141,7 @@ def experiment_of(values: Values, own: OwnPicture | None) -> Experiment:
         name = STAND_IN if values["picture"] == "own" else values["picture"]
         seed = values["data-seed"] if EXAMPLES[name].random else 0
         source = ExamplePicture(name, values["channels"], values["spread"], seed)
-    model = _model(values)
+    model = _model(values, source)
     most = most_iterations(len(dataset(source).X), model.n_components)
     return Experiment(
         source=source,
@@ -160,8 +162,17 @@ def say_limit(experiment: Experiment, values: Values) -> None:
         )
 
 
-def _model(values: Values) -> GaussianMixture:
-    return GaussianMixture(values["segments"], values["covariance"])
+def _model(values: Values, source: ExamplePicture | OwnPicture) -> GaussianMixture:
+    k, covariance = values["segments"], values["covariance"]
+    if not values["prior"]:
+        return GaussianMixture(k, covariance)
+    X = dataset(source).X
+    try:
+        prior = kept(("colour prior", source, k, covariance), lambda: GaussianPrior.fraley_raftery(X, k, covariance))
+    except ValueError:
+        st.warning("The colours of this picture lie on one line, so no prior can be read from them: it is left out.")
+        return GaussianMixture(k, covariance)
+    return GaussianMixture(k, covariance, prior=prior)
 
 
 def pictures(experiment: Experiment, history: History, values: Values) -> Callable[[Look], tuple[SteppedFigure, ...]]:
@@ -271,6 +282,11 @@ def formulas() -> None:
             r"\begin{gathered} \pi_k = \frac{N_k}{N} \qquad \boldsymbol\mu_k = \frac{1}{N_k} \sum_n \gamma_{nk} "
             r"\mathbf{x}_n \\ \boldsymbol\Sigma_k = \frac{1}{N_k} \sum_n \gamma_{nk} (\mathbf{x}_n - \boldsymbol\mu_k)"
             r"(\mathbf{x}_n - \boldsymbol\mu_k)^\top \end{gathered}"
+        )
+        st.markdown(
+            "With the prior the M-step adds Fraley & Raftery's (2007) ghost pixels, with the mean and the covariance "
+            "of all colours, to each component: no covariance can fall to 0, and the objective is the log-likelihood "
+            "plus the logarithm of the prior's density."
         )
         st.markdown(
             "$N_k = \\sum_n \\gamma_{nk}$. The pixel is painted with $\\boldsymbol\\mu_k$ of the largest "
