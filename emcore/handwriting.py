@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcore.em import History
-from emcore.report import Words, listed, number
+from emcore.report import Words, listed, number, signed
 from emcore.sources.digits import SIDE
 
 WALL_COLUMNS: Final = 12  # pictures of each digit that are drawn
@@ -121,7 +121,7 @@ def _sharpened(history: History, iteration: int) -> str:
         return "no pixel changed"
     return (
         f"component {k + 1} changed most in row {pixel // SIDE + 1}, column {pixel % SIDE + 1}: there its probability "
-        f"of ink went from {number(float(before[k, pixel]), 3)} to {number(float(after[k, pixel]), 3)}"
+        f"of ink moved {signed(float(after[k, pixel] - before[k, pixel]), 3)} to {number(float(after[k, pixel]), 3)}"
     )
 
 
