@@ -20,7 +20,7 @@ from emcore.models import PoissonMixture, PoissonMixtureParameters
 from emcore.report import number, significant
 from emcore.sources.deaths import DailyCounts, check_counts
 from emcore.starts import OWN, At
-from pages.parts import outcome, story
+from pages.parts import controls, outcome, story
 from pages.parts import settings as choices
 from pages.parts.controls import Session
 from pages.parts.settings import Rows, Values
@@ -98,9 +98,12 @@ def experiment_of(values: Values) -> Experiment:
 
 def editor(visit: Session) -> None:
     """The table of the visitor's own counts."""
+    # the table is given what it was opened with: the browser keeps its edits on top of that
+    if visit.tables.get("own-counts", (None,))[0] != visit.editor:
+        visit.tables["own-counts"] = visit.editor, visit.values["own-counts"]
     with st.expander("My own counts", expanded=True):
         table = st.data_editor(
-            pd.DataFrame(list(visit.values["own-counts"]), columns=["count", "days"], dtype=float),
+            pd.DataFrame(list(visit.tables["own-counts"][1]), columns=["count", "days"], dtype=float),
             key=f"counts {visit.editor}",
             num_rows="dynamic",
             width="stretch",
@@ -113,7 +116,7 @@ def editor(visit: Session) -> None:
         except ValueError as error:
             st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
             return
-        visit.values["own-counts"] = rows
+        controls.put(own_counts=rows)
 
 
 def pictures(experiment: Experiment, history: History) -> Callable[[Look], tuple[SteppedFigure, ...]]:
