@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 
 MAP_LINE, MAP_SIDE = 200, 48  # places of a map of uncertainty: on a line, and along each axis of the plane
 
+TIE = 1e-9  # relative: log-likelihoods nearer than this are those of one maximum
+
 # Streams of random numbers of their own, beside those of data (0) and starts (1).
 _FOLDS, _REPLICATES = 2, 3
 
@@ -122,6 +124,13 @@ class Fits:
         if np.isnan(self.log_likelihood).all():
             return None
         return int(np.nanargmax(self.log_likelihood))
+
+    def is_best(self, run: int) -> bool:
+        """Whether no run ended higher, by more than rounding: with one component all runs are the best."""
+        if self.best is None:
+            return False
+        highest = float(self.log_likelihood[self.best])
+        return bool(self.log_likelihood[run] >= highest - TIE * max(abs(highest), 1.0))
 
     def value(self, criterion: str, run: int | None) -> float:
         """A criterion ("aic", "bic", "icl"), or "log_likelihood", of one run; NaN for None."""

@@ -31,7 +31,7 @@ def test_few_people_end_in_a_collapse_in_words():
 
 def test_a_dish_that_all_rate_alike_ends_the_run_at_once():
     app = lesson(table="few", data_seed="1", position="1")
-    assert "All values seen of 5 are the same" in words(app)
+    assert "All values seen of column 5 are the same" in words(app)
     assert not app.radio and "after E-step 0" in words(app)
 
 

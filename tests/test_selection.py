@@ -405,3 +405,13 @@ def test_the_picture_before_the_guess_holds_the_data_alone():
     for preset in ("old-faithful", "waiting-times"):
         history = Experiment(PresetData(preset), GaussianMixture(1)).history()
         assert {trace.name for trace in data_figure(history).data} <= {"Points", "Histogram"}
+
+
+def test_with_one_component_every_run_is_the_best():
+    one = selection.fits(
+        selection.candidate(Experiment(PresetData("waiting-times"), GaussianMixture(2)), 1, "full"), 0, 5
+    )
+    assert all(one.is_best(run) for run in range(5))
+    poor = Experiment(PresetData("three-groups"), GaussianMixture(3), max_iter=300)
+    three = selection.fits(selection.candidate(poor, 3, "full"), 0, 10)
+    assert three.is_best(three.best) and not all(three.is_best(run) for run in range(10))

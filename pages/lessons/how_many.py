@@ -1,7 +1,5 @@
 """How many components: guess, let the criteria speak, hold points out, test one more, and predict new points."""
 
-from functools import partial
-
 import streamlit as st
 
 from emcore import selection
@@ -30,7 +28,6 @@ parts.keep_guess(visit)
 experiment = controls.sidebar(visit)
 values, dataset = visit.values, experiment.dataset()
 look = Look(projector=values["projector"])
-widget = partial(controls.widget, persist_state="page")  # parts of the lesson come and go, and their widgets with them
 shape = values["shape"]
 
 st.html(outcome.CSS + parts.CSS + (outcome.PROJECTOR if values["projector"] else ""))
@@ -58,7 +55,7 @@ if not values["guess"]:  # the data, and nothing that a fit says of them
         alt=f"The {len(dataset.X):,} points",
     )
     st.stop()
-view = widget(
+view = controls.widget(
     "view",
     st.segmented_control,
     "Part of the lesson",
@@ -73,8 +70,8 @@ truth = dataset.truth.n_components if dataset.truth is not None else None
 
 def choose_sweep() -> None:
     """How far the sweep goes, and how often it tries."""
-    widget("most", st.slider, "K from 1 to", 2, choices.MAX_COMPONENTS, width=220)
-    widget(
+    controls.widget("most", st.slider, "K from 1 to", 2, choices.MAX_COMPONENTS, width=220)
+    controls.widget(
         "tries",
         st.segmented_control,
         "Restarts for each K",
@@ -99,7 +96,7 @@ def criteria() -> None:
     """A dot for each run, the criteria as curves, their numbers, and any run in the player."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choose_sweep()
-        all_shapes = widget(
+        all_shapes = controls.widget(
             "all-shapes",
             st.toggle,
             "All covariance types",
@@ -118,7 +115,7 @@ def criteria() -> None:
     with st.container(key="criteria-charts"):
         left, right = st.columns(2, gap="medium")
         with left, st.container(key="runs"):
-            heights = widget(
+            heights = controls.widget(
                 "heights",
                 st.segmented_control,
                 "Height of a dot",
@@ -130,7 +127,7 @@ def criteria() -> None:
             dots(found, one, heights)
         with right:
             if all_shapes:
-                judge = widget(
+                judge = controls.widget(
                     "judge",
                     st.segmented_control,
                     "Criterion",
@@ -217,11 +214,11 @@ def in_the_player(found, one) -> None:
     st.subheader("In the player", anchor=False)
     place = parts.in_player(values, one, found)
     best = [k for k in found if found[k].best is not None]
-    st.session_state["best of"] = place[0] if place and found[place[0]].best == place[1] else None
+    st.session_state["best of"] = place[0] if place and found[place[0]].is_best(place[1]) else None
     st.segmented_control("The best run for K", best, key="best of", on_change=parts.load_best, args=(found, one))
     if place:
         k, index = place
-        rank = "the best" if found[k].best == index else "not the best"
+        rank = "the best" if found[k].is_best(index) else "not the best"
         st.caption(
             f"On show: K = {k}, start seed {index}, {rank} of {len(found[k])}. A click on a dot loads its run; K, the "
             "covariance and the start at the left are those of the run here."
@@ -238,8 +235,8 @@ def held_out() -> None:
     """Cross-validation: what a fit says of points that it has not seen."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choose_sweep()
-        widget("folds", st.number_input, "Folds", 2, 20, step=1, width=130)
-        widget("fold-seed", st.number_input, "Seed of the folds", 0, choices.MAX_SEED, step=1, width=160)
+        controls.widget("folds", st.number_input, "Folds", 2, 20, step=1, width=130)
+        controls.widget("fold-seed", st.number_input, "Seed of the folds", 0, choices.MAX_SEED, step=1, width=160)
     controls.end(visit)
     one = selection.candidate(experiment, 1, shape)
     about_start(one)
@@ -272,11 +269,11 @@ def held_out() -> None:
 def test() -> None:
     """K against K + 1: how much one component more gains by chance."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        fewer = widget(
+        fewer = controls.widget(
             "fewer", st.number_input, "K", 1, choices.MAX_COMPONENTS, step=1, width=130, help="Against K + 1."
         )
-        widget("tries", st.segmented_control, "Restarts for each fit", list(parts.TRIES), required=True)
-        widget(
+        controls.widget("tries", st.segmented_control, "Restarts for each fit", list(parts.TRIES), required=True)
+        controls.widget(
             "replicates",
             st.segmented_control,
             "Data sets to draw",
@@ -323,7 +320,7 @@ def predict() -> None:
         "A fit says of any point which component made it, and how surely. Click in the picture to add a new point. "
         "K and the covariance type are those at the left."
     )
-    doubt = widget(
+    doubt = controls.widget(
         "doubt",
         st.toggle,
         "Uncertainty map",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pandas as pd
 import streamlit as st
 
 from emcore import creep
@@ -23,9 +22,8 @@ from emcore.starts import OWN, At
 from pages.parts import controls, outcome, story
 from pages.parts import settings as choices
 from pages.parts.controls import Session
-from pages.parts.settings import Rows, Values
+from pages.parts.settings import Values
 from pages.parts.story import Node
-from pages.parts.text import plain
 
 MOST = 5
 TITLES = {
@@ -98,25 +96,7 @@ def experiment_of(values: Values) -> Experiment:
 
 def editor(visit: Session) -> None:
     """The table of the visitor's own counts."""
-    # the table is given what it was opened with: the browser keeps its edits on top of that
-    if visit.tables.get("own-counts", (None,))[0] != visit.editor:
-        visit.tables["own-counts"] = visit.editor, visit.values["own-counts"]
-    with st.expander("My own counts", expanded=True):
-        table = st.data_editor(
-            pd.DataFrame(list(visit.tables["own-counts"][1]), columns=["count", "days"], dtype=float),
-            key=f"counts {visit.editor}",
-            num_rows="dynamic",
-            width="stretch",
-            hide_index=True,
-            alt="Editable table of counts and days",
-        )
-        rows: Rows = tuple(tuple(row) for row in table.to_numpy(dtype=float, na_value=float("nan")).tolist())
-        try:
-            check_counts(rows)
-        except ValueError as error:
-            st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
-            return
-        controls.put(own_counts=rows)
+    controls.own_rows(visit, "own-counts", "My own counts", ("count", "days"), check_counts)
 
 
 def pictures(experiment: Experiment, history: History) -> Callable[[Look], tuple[SteppedFigure, ...]]:

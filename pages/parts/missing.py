@@ -119,11 +119,10 @@ def data_choices(visit: Session) -> Source:
         return Twelve()
     values = visit.values
     controls.data_seed(True)
-    stays: dict[str, Any] = {"persist_state": "page"}
     if name == "two-tests":
-        controls.widget("people", st.selectbox, "People", list(PEOPLE), format_func="{:,}".format, **stays)
-        controls.widget("related", st.slider, "Correlation", -0.95, 0.95, step=0.01, **stays)
-    controls.widget("share", st.slider, "Rows with a hole (%)", 5, 80, step=5, **stays)
+        controls.widget("people", st.selectbox, "People", list(PEOPLE), format_func="{:,}".format)
+        controls.widget("related", st.slider, "Correlation", -0.95, 0.95, step=0.01)
+    controls.widget("share", st.slider, "Rows with a hole (%)", 5, 80, step=5)
     controls.widget(
         "loss",
         st.selectbox,
@@ -131,7 +130,6 @@ def data_choices(visit: Session) -> Source:
         list(LOSSES),
         format_func=LOSSES.__getitem__,
         help="No row loses both.",
-        **stays,
     )
     controls.widget(
         "why",
@@ -142,7 +140,6 @@ def data_choices(visit: Session) -> Source:
         help="Completely at random: whichever it is. At random: a low value that is seen makes the loss of the other "
         "more likely; EM is right in both. Not at random: low values get lost because they are low. Nothing in the "
         "data shows that, and EM is wrong too.",
-        **stays,
     )
     loss = values["share"] / 100, values["loss"], values["why"], values["data-seed"]
     return TwoTests(values["people"], values["related"], *loss) if name == "two-tests" else LongEruptions(*loss)
@@ -264,7 +261,6 @@ def switches(visit: Session, rows: NDArray[np.intp]) -> int | None:
             max(len(rows), 1),
             step=1,
             width=230,
-            persist_state="page",
             disabled=not len(rows),
             help="A click on a mark of the margin, or where it is filled in, chooses it too.",
         )

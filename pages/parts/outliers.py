@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isnan
 
-import pandas as pd
 import streamlit as st
 
 from emcore import report, tails
@@ -26,7 +25,6 @@ from pages.parts.controls import Session
 from pages.parts.player import PlayerReport, player
 from pages.parts.settings import Rows, Values
 from pages.parts.story import Node
-from pages.parts.text import plain
 
 TITLES = {**{name: example.title for name, example in EXAMPLES.items()}, "own": "My own points"}
 DEGREES = (1, 2, 3, 4, 5, 7, 10, 15, 30, 100)
@@ -111,35 +109,21 @@ def far_point() -> None:
 
 
 def editor(visit: Session) -> None:
-    """The table of the visitor's own points: an empty second column means one dimension.
+    """The table of the visitor's own points: an empty second column means one dimension."""
 
-    It is given the rows as they were when it was opened: its edits are kept by the browser on top of them.
-    """
-    name = "own-points"
-    if visit.tables.get(name, (None,))[0] != visit.editor:
-        visit.tables[name] = visit.editor, visit.values[name]
-    base = visit.tables[name][1]
-    with st.expander("My own points", expanded=True):
-        st.caption("One number a row, or two; at most 200 rows. For one dimension leave the second column empty.")
-        table = st.data_editor(
-            pd.DataFrame([(*row, None)[:2] for row in base], columns=["x", "y"], dtype=float),
-            key=f"points {visit.editor}",
-            num_rows="dynamic",
-            width="stretch",
-            hide_index=True,
-            alt="Editable table of points",
-        )
-        cells = table.to_numpy(dtype=float, na_value=float("nan")).tolist()
-        flat = all(isnan(row[1]) for row in cells)
-        rows: Rows = tuple(tuple(row[: 1 if flat else 2]) for row in cells)
-        try:
-            check_points(rows)
-        except ValueError as error:
-            st.error(f"In the table, {plain(str(error))}. The page shows the last table that was legal.")
-            return
-    if rows != visit.values[name]:
-        controls.put(**{name: rows})
-        st.rerun()
+    def read(rows: Rows) -> Rows:
+        flat = all(isnan(row[1]) for row in rows)
+        return tuple(row[: 1 if flat else 2] for row in rows)
+
+    controls.own_rows(
+        visit,
+        "own-points",
+        "My own points",
+        ("x", "y"),
+        check_points,
+        about="One number a row, or two; at most 200 rows. For one dimension leave the second column empty.",
+        read=read,
+    )
 
 
 def experiments(values: Values) -> tuple[Experiment, Experiment]:

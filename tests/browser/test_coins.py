@@ -40,6 +40,7 @@ def test_coins_are_stepped_and_predicted_and_fit_a_phone(visit: Open):
     assert page.evaluate(WIDTH) <= 390
 
 
+@pytest.mark.slow
 def test_the_guide_fits_a_phone_and_its_links_lead_to_lessons(visit: Open):
     page = visit("guide", width=390, height=844)
     expect(page.get_by_text("One loop, many models")).to_be_visible(timeout=30_000)

@@ -43,6 +43,7 @@ def test_a_guess_a_collapse_and_another_point(visit: Open):
     expect(page.get_by_text(re.compile(r"Will component \d collapse onto this point\?"))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_three_remedies_follow_one_slider_and_stack_on_a_phone(visit: Open):
     page = visit("section=remedies&predict=0", height=1500)
     player = page.get_by_test_id("player")
@@ -65,6 +66,7 @@ def test_three_remedies_follow_one_slider_and_stack_on_a_phone(visit: Open):
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.slow
 def test_ghosts_are_added_by_keyboard(visit: Open):
     page = visit("section=ghosts&predict=0", height=1500)
     expect(page.get_by_test_id("player")).to_have_attribute("data-ready", "", timeout=30_000)

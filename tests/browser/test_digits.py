@@ -68,6 +68,7 @@ def test_each_component_s_picture_follows_the_slider_and_the_wall_is_clicked(vis
     expect(player(page)).to_have_attribute("data-settled", "5")  # a click leaves the player where it is
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["digits", "deaths"])
 def test_nothing_scrolls_sideways_on_a_phone(visit: Open, address: str):
     page = visit(address, "max-iter=5", width=390, height=844)

@@ -61,6 +61,7 @@ def test_a_click_chooses_the_point_and_the_derivation_follows_both(visit: Open):
     expect(page.get_by_role("spinbutton", name="Point, 1 to 150")).to_have_value("11")
 
 
+@pytest.mark.slow
 def test_a_file_is_fitted_and_one_that_cannot_be_changes_nothing(visit: Open):
     page = visit("variables=own")
     expect(page.get_by_text("Until then the page shows an example")).to_be_visible()
@@ -76,6 +77,7 @@ def test_a_file_is_fitted_and_one_that_cannot_be_changes_nothing(visit: Open):
     expect(page.get_by_role("switch", name="Springs")).to_be_checked()
 
 
+@pytest.mark.slow
 def test_nothing_scrolls_sideways_on_a_phone(visit: Open):
     page = visit("variables=six-tests&position=5", width=390, height=844)
     signs = {

@@ -48,6 +48,7 @@ def test_steps_move_bands_arrows_and_bars(visit: Open):
     assert last[0] == after[0] and last[1] != after[1] and last[2] != after[2]
 
 
+@pytest.mark.slow
 def test_a_click_on_an_observation_works_its_step(visit: Open):
     page = visit("position=57", height=1400)
     expect(page.get_by_text("Day 9: Ice creams 2")).to_be_visible()
@@ -64,6 +65,7 @@ def test_a_click_on_an_observation_works_its_step(visit: Open):
     expect(step).to_have_value("32")
 
 
+@pytest.mark.slow
 def test_a_sequence_of_one_s_own(visit: Open):
     page = visit("sequence=own")
     area = page.get_by_role("textbox", name="Sequence")
@@ -82,6 +84,7 @@ def test_a_sequence_of_one_s_own(visit: Open):
     expect(page).to_have_url(re.compile("kind=numbers"))
 
 
+@pytest.mark.slow
 def test_on_a_phone_nothing_scrolls_sideways(visit: Open):
     page = visit("sequence=casino&states=3", width=390, height=844)
     expect(page.get_by_text("Roll 257")).to_be_visible()

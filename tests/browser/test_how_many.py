@@ -60,6 +60,7 @@ def test_guess_then_criteria_then_truth_and_a_dot_opens_its_run(visit: Open):
     assert query(page)["start-seed"] == "2"  # what was chosen before chooses nothing here
 
 
+@pytest.mark.slow
 def test_a_long_sweep_can_be_stopped_and_goes_on(visit: Open):
     page = visit("preset=twenty-forty&guess=2&tries=50&most=10")
     page.get_by_role("button", name="Stop", exact=True).click(timeout=30_000)
@@ -67,6 +68,7 @@ def test_a_long_sweep_can_be_stopped_and_goes_on(visit: Open):
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_click_adds_a_new_point_and_the_keyboard_too(visit: Open):
     page = visit("view=predict&guess=3&components=3&doubt=1")
     player = page.get_by_test_id("player")
@@ -85,6 +87,7 @@ def test_a_click_adds_a_new_point_and_the_keyboard_too(visit: Open):
     assert len(points) == 2 and points[1].startswith("-7,")
 
 
+@pytest.mark.slow
 def test_nothing_overflows_on_a_phone(visit: Open):
     page = visit("guess=4&components=4&most=4&tries=1&replicates=19&new=0,0;9,9", width=390, height=844)
     for title in parts.VIEWS.values():

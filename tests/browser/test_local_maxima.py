@@ -96,6 +96,7 @@ def test_a_reseed_adds_a_line_and_a_line_brings_its_run_back(visit: Open):
     expect(page).to_have_url(re.compile("log="))
 
 
+@pytest.mark.slow
 def test_a_hundred_starts_and_a_dot_that_loads_its_run(visit: Open):
     page = visit("room=many")
     page.get_by_role("button", name="100 starts", exact=True).click()
@@ -112,6 +113,7 @@ def test_a_hundred_starts_and_a_dot_that_loads_its_run(visit: Open):
     expect(page.locator(f".player[data-run='{run}']")).to_have_count(0, timeout=15_000)
 
 
+@pytest.mark.slow
 def test_a_click_on_the_map_begins_a_run_there_and_the_path_follows_the_player(visit: Open):
     page = visit("room=map")
     run = player(page).get_attribute("data-run")
@@ -132,6 +134,7 @@ def test_a_click_on_the_map_begins_a_run_there_and_the_path_follows_the_player(v
     expect(player(page)).not_to_have_attribute("data-position", "1")
 
 
+@pytest.mark.slow
 def test_the_map_can_be_used_by_keyboard(visit: Open):
     page = visit("room=map")
     page.get_by_text("Begin a run by numbers").click()
@@ -143,6 +146,7 @@ def test_the_map_can_be_used_by_keyboard(visit: Open):
     assert choices.SETTINGS["by-hand"].parse(query(page)["by-hand"])[0][1] == -3
 
 
+@pytest.mark.slow
 def test_a_race_steps_both_runs_and_says_who_got_where(visit: Open):
     page = visit("room=race")
     expect(player(page).locator(".player-plot")).to_have_count(3)
@@ -154,6 +158,7 @@ def test_a_race_steps_both_runs_and_says_who_got_where(visit: Open):
     assert (caption.text_content() or "").count("where it ended") == 2
 
 
+@pytest.mark.slow
 def test_the_speed_room_follows_the_player(visit: Open):
     page = visit("room=speed&squarem=1")
     expect(page.get_by_text("SQUAREM from the same start took")).to_be_visible()
@@ -162,6 +167,7 @@ def test_the_speed_room_follows_the_player(visit: Open):
     expect(page.locator(".em-table")).to_contain_text(f"{history.n_iterations}")
 
 
+@pytest.mark.slow
 def test_a_friend_s_link_shows_the_same_log_and_place(visit: Open):
     page = visit("log=random-points:0_random-points:2&start-seed=2")
     expect(lines(page)).to_have_count(2)
@@ -172,11 +178,13 @@ def test_a_friend_s_link_shows_the_same_log_and_place(visit: Open):
     expect(player(friend)).to_have_attribute("data-position", query(page)["position"])
 
 
+@pytest.mark.slow
 def test_hostile_links_are_named_and_the_page_stands(visit: Open):
     page = visit("log=%3Cscript%3E&room=nowhere&plane=means-9-9&runs=1e9&rival=by-hand:1,2")
     expect(page.get_by_text("This link could not be followed in every part")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", choices.ROOMS)
 def test_nothing_overflows_on_a_phone(visit: Open, room: str):
     page = visit(f"room={room}&runs=10", width=390, height=844)
@@ -185,6 +193,7 @@ def test_nothing_overflows_on_a_phone(visit: Open, room: str):
     assert wide <= 390
 
 
+@pytest.mark.slow
 def test_on_a_narrow_screen_the_button_and_the_log_come_before_the_picture(visit: Open):
     page = visit("room=reseed", width=1024)
     log, picture = (page.locator(name).bounding_box() for name in (".st-key-lab-log", ".st-key-lab-run"))

@@ -50,6 +50,7 @@ def test_a_click_chooses_a_hole_and_the_switch_keeps_it(visit: Open):
     expect(player(page).get_by_role("status")).to_contain_text("Start: the log-likelihood")
 
 
+@pytest.mark.slow
 def test_a_file_with_holes_comes_back_filled(visit: Open):
     page = visit("holes=own", width=390, height=844)
     page.get_by_test_id("stExpandSidebarButton").click()

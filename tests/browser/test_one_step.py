@@ -64,6 +64,7 @@ def test_a_click_on_a_point_and_one_on_the_curves_choose(visit: Open):
     expect(page).not_to_have_url(re.compile("[?&]x="))
 
 
+@pytest.mark.slow
 def test_a_mean_is_dragged_at_the_start(visit: Open):
     page = visit("part=e-step&regions=1", height=1400)
     x, y = marker(page, "Means", 0)
@@ -75,6 +76,7 @@ def test_a_mean_is_dragged_at_the_start(visit: Open):
     expect(page.get_by_test_id("player")).to_have_attribute("data-ready", "")
 
 
+@pytest.mark.slow
 def test_arrow_keys_go_from_point_to_point(visit: Open):
     page = visit("part=e-step")
     number = page.get_by_role("spinbutton", name="Point, 1 to 300")
@@ -90,6 +92,7 @@ def test_arrow_keys_go_from_point_to_point(visit: Open):
     assert "position" not in query(page)  # the player stays where it is
 
 
+@pytest.mark.slow
 def test_a_point_is_chosen_from_the_table(visit: Open):
     page = visit("part=e-step&position=9", height=2600)
     page.get_by_text("The points as a table").click()
@@ -111,6 +114,7 @@ def test_a_point_is_chosen_from_the_table(visit: Open):
     expect(page.get_by_role("spinbutton", name="Point, 1 to 300")).to_have_value("4")
 
 
+@pytest.mark.slow
 def test_the_card_follows_the_player(visit: Open):
     page = visit("part=m-step&component=2")
     before = page.get_by_text("With the responsibilities of the E-step at iteration 0")
@@ -120,6 +124,7 @@ def test_the_card_follows_the_player(visit: Open):
     expect(page.locator(".st-key-fit-formulas .katex").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_cell_lights_its_inputs_and_their_points(visit: Open):
     page = visit("part=sheet&preset=tiny&position=1")
     page.locator(".sheet").scroll_into_view_if_needed()
@@ -139,6 +144,7 @@ def test_a_cell_lights_its_inputs_and_their_points(visit: Open):
     expect(cell(page, "r 2 0")).to_have_attribute("data-lit", "")
 
 
+@pytest.mark.slow
 def test_arrow_keys_move_in_the_sheet_and_leave_the_player_alone(visit: Open):
     page = visit("part=sheet&preset=tiny&position=3")
     cell(page, "p 0 0").focus()
@@ -150,6 +156,7 @@ def test_arrow_keys_move_in_the_sheet_and_leave_the_player_alone(visit: Open):
     assert query(page)["position"] == "3"
 
 
+@pytest.mark.slow
 def test_a_responsibility_and_a_point_are_edited_in_place(visit: Open):
     page = visit("part=sheet&preset=tiny&position=1")
     expect(page.get_by_text("after the M-step it is \N{MINUS SIGN}3.5492")).to_be_visible()
@@ -171,6 +178,7 @@ def test_a_responsibility_and_a_point_are_edited_in_place(visit: Open):
     expect(page.get_by_role("textbox", name="x of point 3")).to_have_value("3.5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["labels", "e-step", "m-step", "sheet"])
 def test_on_a_phone_the_cards_stack_and_the_page_does_not_scroll_sideways(visit: Open, part: str):
     page = visit(f"part={part}&position=3", width=390, height=844)

@@ -269,6 +269,7 @@ def test_clicking_a_point_reports_it(player):
     assert told["drag"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("touch", [False, True])
 def test_dragging_a_point_reports_where_it_was_dropped(player, touch):
     shown = player(has_touch=touch)
@@ -292,6 +293,7 @@ def test_dragging_a_point_reports_where_it_was_dropped(player, touch):
     assert_picture(shown, 11)
 
 
+@pytest.mark.slow
 def test_escape_cancels_a_drag(player):
     shown = player()
     handle = player_app.figures(1, 300, STEPS)[0].at(9).data[3]
@@ -318,6 +320,7 @@ def assert_spot(shown: Shown, figure: int, x: float, y: float, number: int) -> N
     assert (told["spot"]["x"], told["spot"]["y"]) == pytest.approx((x, y), abs=0.03)
 
 
+@pytest.mark.slow
 def test_a_click_anywhere_reports_its_spot_once(player):
     """On the second of two figures, on a heat map and on its gap, also after a resize; nothing else is a spot."""
     shown = player("panels=cloud,map")
@@ -347,6 +350,7 @@ def test_a_click_anywhere_reports_its_spot_once(player):
     assert shown.report()["events"] == ["spot", "spot", "click", "spot"]
 
 
+@pytest.mark.slow
 def test_a_zoom_is_no_spot_and_spots_are_right_while_zoomed(player):
     shown = player("panels=map&half=1")
     shown.settled(9)
@@ -375,6 +379,7 @@ def test_a_zoom_is_no_spot_and_spots_are_right_while_zoomed(player):
     assert_spot(shown, 0, -2, 3, 3)
 
 
+@pytest.mark.slow
 def test_a_dragged_handle_is_no_spot(player):
     shown = player("panels=map")
     handle = player_app.landscape(1, STEPS).at(9).data[3]
@@ -389,6 +394,7 @@ def test_a_dragged_handle_is_no_spot(player):
     assert shown.report()["events"] == ["drag", "spot"]
 
 
+@pytest.mark.slow
 def test_a_tap_is_a_spot_and_a_swipe_is_none(player):
     shown = player("panels=map,curve", width=390, height=800, has_touch=True, is_mobile=True)
     x, y = spot(shown, 0, -1, 0.5)
@@ -397,6 +403,7 @@ def test_a_tap_is_a_spot_and_a_swipe_is_none(player):
     assert_spot(shown, 0, 1.5, 2.5, 1)
 
 
+@pytest.mark.slow
 def test_a_rerun_keeps_the_place_and_draws_nothing(player):
     shown = player()
     shown.button("Last").click()
@@ -420,6 +427,7 @@ def test_a_rerun_keeps_the_place_and_draws_nothing(player):
     assert shown.report()["position"] == 53
 
 
+@pytest.mark.slow
 def test_a_new_run_opens_where_python_says(player):
     shown = player()
     shown.button("Last").click()
@@ -434,6 +442,7 @@ def test_a_new_run_opens_where_python_says(player):
     shown.told(15)
 
 
+@pytest.mark.slow
 def test_half_steps_name_the_next_step(player):
     shown = player()
     switch = shown.root.get_by_role("switch", name="Half-steps")
@@ -456,6 +465,7 @@ def test_half_steps_name_the_next_step(player):
     shown.told(11, half_steps=False)
 
 
+@pytest.mark.slow
 def test_steps_are_right_while_zoomed(player):
     shown = player("half=1")
     shown.settled(9)
@@ -475,6 +485,7 @@ def test_steps_are_right_while_zoomed(player):
     assert plot.evaluate("plot => plot.layout.xaxis.range") == zoomed
 
 
+@pytest.mark.slow
 def test_what_the_legend_hides_stays_hidden(player):
     shown = player()
     shown.settled(9)
@@ -490,6 +501,7 @@ def test_what_the_legend_hides_stays_hidden(player):
     assert_picture(shown, 11)
 
 
+@pytest.mark.slow
 def test_it_follows_the_theme(player):
     shown = player(color_scheme="light")
     ring = shown.root.locator(".player-plot").first.locator(".js-line").first
@@ -505,6 +517,7 @@ def test_it_follows_the_theme(player):
     assert_picture(shown, 11)
 
 
+@pytest.mark.slow
 def test_it_fits_a_phone(player):
     shown = player("half=1", width=390, height=800, has_touch=True, is_mobile=True)
     page = shown.page
@@ -524,6 +537,7 @@ def test_it_fits_a_phone(player):
     shown.drawn(10)
 
 
+@pytest.mark.slow
 def test_a_finger_scrolls_the_page_over_a_plot_and_the_bar_stays(player):
     shown = player(width=390, height=800, has_touch=True, is_mobile=True)
     x, y = spot(shown, 0, -1, 2)
@@ -537,6 +551,7 @@ def test_a_finger_scrolls_the_page_over_a_plot_and_the_bar_stays(player):
     shown.drawn(11)
 
 
+@pytest.mark.slow
 def test_three_figures_fit_whatever_the_width(player):
     """In one row, then two and one below them, then below each other, the curve lower than what is above it."""
     shown = player("panels=cloud,cloud,curve", width=1440)
@@ -557,6 +572,7 @@ def test_three_figures_fit_whatever_the_width(player):
     shown.settled(11)
 
 
+@pytest.mark.slow
 def test_two_players_do_not_mix(player):
     shown = player("many=1")
     other = Shown(shown.page, "other")
@@ -572,12 +588,14 @@ def test_two_players_do_not_mix(player):
     other.drawn(2)
 
 
+@pytest.mark.slow
 def test_it_works_under_a_base_path(serve, open_page):
     shown = Shown(open_page(f"{serve(APP, '--server.baseUrlPath=a/lab')}/"))
     shown.page.keyboard.press("ArrowRight")
     shown.drawn(11)
 
 
+@pytest.mark.slow
 def test_plotly_comes_with_a_chart_where_its_file_has_moved(serve, open_page):
     address = serve(APP, "--client.toolbarMode=minimal")  # a server of its own
     shown = Shown(open_page(f"{address}/?chunk=missing", allow="PlotlyChart.missing.js"))
@@ -585,6 +603,7 @@ def test_plotly_comes_with_a_chart_where_its_file_has_moved(serve, open_page):
     shown.drawn(11)
 
 
+@pytest.mark.slow
 def test_resizing_redraws_at_the_new_width(player):
     shown = player(width=1280)
     shown.settled(9)
@@ -598,6 +617,7 @@ def test_resizing_redraws_at_the_new_width(player):
     assert_same_drawing(patched, shown.nodes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_slider_picture_and_python_stay_together(player, seed):
     """Whatever is pressed in whatever order, all three end at the same place."""

@@ -268,6 +268,7 @@ def test_a_phone_shows_everything_without_sideways_scrolling(visit: Open, query:
     drawn(page, 3)
 
 
+@pytest.mark.slow
 def test_the_bar_over_a_plot_offers_nothing_that_leaves_the_page(visit: Open):
     page = visit()
     buttons = player(page).locator(".modebar-btn")
@@ -275,6 +276,7 @@ def test_the_bar_over_a_plot_offers_nothing_that_leaves_the_page(visit: Open):
     assert titles == {"Zoom", "Pan", "Reset axes"}
 
 
+@pytest.mark.slow
 def test_two_visitors_do_not_meet(visit: Open):
     one, other = visit(), visit("preset=two-squares")
     button(one, "Next").click()
@@ -289,6 +291,7 @@ def test_two_visitors_do_not_meet(visit: Open):
     assert query(other) == {"preset": "two-squares", "position": "3"}
 
 
+@pytest.mark.slow
 def test_bad_links_are_named_on_the_page(visit: Open):
     page = visit("components=1000&shape=round&position=99999&nonsense=1")
     notice = page.get_by_test_id("stAlert")
@@ -297,6 +300,7 @@ def test_bad_links_are_named_on_the_page(visit: Open):
     drawn(page, 1)
 
 
+@pytest.mark.slow
 def test_take_away(visit: Open, tmp_path):
     page = visit("preset=tiny")
     for label, name, magic in [

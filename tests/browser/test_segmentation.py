@@ -69,6 +69,7 @@ def test_the_picture_has_the_colours_of_the_table_at_every_step(visit: Open):
         assert patched == segmented.evaluate(COLOURS) == swatches(page)
 
 
+@pytest.mark.slow
 def test_a_picture_of_one_s_own_is_segmented(visit: Open):
     page = visit("segmentation", "picture=own&segments=2&max-iter=3")
     image = Image.new("RGB", (700, 350), (200, 40, 40))
@@ -85,6 +86,7 @@ def test_a_picture_of_one_s_own_is_segmented(visit: Open):
     expect(page.get_by_text(re.compile("All 131,072 pixels"))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_far_point_is_dragged(visit: Open):
     page = visit("outliers")
     expect(page.get_by_role("cell", name="(8.00, −6.00)")).to_be_visible()
@@ -102,6 +104,7 @@ def test_the_far_point_is_dragged(visit: Open):
     expect(page.get_by_role("cell", name="(8.00, −6.00)")).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["segmentation", "outliers"])
 def test_nothing_scrolls_sideways_on_a_phone(visit: Open, address: str):
     page = visit(address, "max-iter=3", width=390, height=844)

@@ -48,6 +48,7 @@ def test_one_slider_steps_four_shapes_and_the_prediction_is_answered(visit: Open
     expect(page).to_have_url(re.compile("position="))
 
 
+@pytest.mark.slow
 def test_turned_down_to_0_the_two_pictures_are_one(visit: Open):
     page = visit("k-means", "means-alone=1&temperature=0.05", width=1280, height=1000)
     assert len(set(tops(page))) == 2  # two pictures, and below each its objective
@@ -68,6 +69,7 @@ def test_turned_down_to_0_the_two_pictures_are_one(visit: Open):
     assert len(points[0]) > 400 and points[0] == points[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lesson", "query"),
     [("shapes", "preset=mouse"), ("k-means", ""), ("k-means", "section=annealing&preset=four-groups")],

@@ -60,6 +60,7 @@ def test_steps_a_click_and_a_sentence(visit: Open):
     expect(player).to_have_attribute("data-position", "2")
 
 
+@pytest.mark.slow
 def test_own_text_on_a_phone(visit: Open):
     page = visit("text=own&subjects=8", width=390, height=844)
     upload = page.locator("input[type=file]")

@@ -50,6 +50,7 @@ def test_a_prediction_is_made_and_answered_by_keyboard_alone(visit: Open):
     expect(page).to_have_url(re.compile("alpha=0.1"))
 
 
+@pytest.mark.slow
 def test_the_captions_and_the_beside_switch_follow(visit: Open):
     page = visit("ask=0&position=61")
     expect(player(page)).to_have_attribute("data-ready", "", timeout=30_000)
@@ -65,6 +66,7 @@ def test_the_captions_and_the_beside_switch_follow(visit: Open):
     expect(page.get_by_text("Without a prior, in the second picture")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["", "ask=0&beside=1&preset=waiting-times&components=10"])
 def test_nothing_scrolls_sideways_on_a_phone(visit: Open, query: str):
     page = visit(query, width=390, height=844)

@@ -46,6 +46,7 @@ def test_the_two_steps_are_buttons_and_the_numbers_follow(visit: Open):
     expect(page).to_have_url(re.compile("position=2"))
 
 
+@pytest.mark.slow
 def test_a_click_places_the_mean_and_check_scores_it(visit: Open):
     page = visit("section=you&preset=three-blobs")
     inputs = page.get_by_role("spinbutton", name=re.compile("New mean 1"))
@@ -59,6 +60,7 @@ def test_a_click_places_the_mean_and_check_scores_it(visit: Open):
     expect(page.get_by_role("region", name="Your guesses")).to_contain_text("Mean 1, M-step 1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", choices.SECTIONS)
 def test_nothing_scrolls_sideways_on_a_phone(visit: Open, section: str):
     page = visit(f"section={section}", width=390, height=844)
