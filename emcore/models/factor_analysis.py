@@ -26,7 +26,7 @@ from scipy.linalg import cho_factor, cho_solve
 from emcore.em import DegenerateFit
 from emcore.models.gaussian_kernel import prepare
 from emcore.models.gaussian_mixture import SMALLEST_CORRELATION_EIGENVALUE, axis_names
-from emcore.models.mixture import frozen_array, whole_number
+from emcore.models.mixture import LogLikelihood, frozen_array, whole_number
 from emcore.models.skeleton import Skeleton
 
 Array = NDArray[np.float64]
@@ -225,7 +225,7 @@ class FactorAnalysisPosterior:
 
 
 @dataclass(frozen=True)
-class FactorAnalysis:
+class FactorAnalysis(LogLikelihood):
     """Factor analysis, fitted by maximum likelihood.
 
     The mean is a parameter like the others, and the M-step chooses it together with the loadings. At the data's
@@ -259,16 +259,6 @@ class FactorAnalysis:
     def n_components(self) -> int:
         """The number of hidden dimensions."""
         return self.n_factors
-
-    @property
-    def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
-
-    @property
-    def objective_unit(self) -> str:
-        """Its unit."""
-        return "nats"
 
     def prepare(self, X: ArrayLike | FactorAnalysisData) -> FactorAnalysisData:
         """X of shape (n_samples, n_features), finite, with more columns than factors and two rows or more."""

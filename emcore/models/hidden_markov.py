@@ -30,7 +30,7 @@ from emcore.models.gaussian_mixture import (
     _constrained,
     mean_log_densities,
 )
-from emcore.models.mixture import frozen_array, whole_number
+from emcore.models.mixture import LogLikelihood, frozen_array, whole_number
 from emcore.models.skeleton import Skeleton
 
 # In coordinates a probability of 0 has a place, too: this far below 1, and from there back it is 0 again.
@@ -363,7 +363,7 @@ class GaussianSequences:
 
 
 @dataclass(frozen=True)
-class GaussianHiddenMarkov:
+class GaussianHiddenMarkov(LogLikelihood):
     """A hidden Markov model with Gaussian observations, fitted by maximum likelihood.
 
     With transitions whose rows are all alike it is a mixture of Gaussians: then the order of the points says nothing.
@@ -396,16 +396,6 @@ class GaussianHiddenMarkov:
         whole_number(self.n_components, "n_components")
         _check_covariance_type(self.covariance_type)
         object.__setattr__(self, "lengths", _lengths(self.lengths))
-
-    @property
-    def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
-
-    @property
-    def objective_unit(self) -> str:
-        """Its unit."""
-        return "nats"
 
     def prepare(self, X: ArrayLike | GaussianSequences) -> GaussianSequences:
         """X of shape (n_samples, n_features), finite, one sequence after the other, validated and laid out."""
@@ -563,7 +553,7 @@ class SymbolSequences:
 
 
 @dataclass(frozen=True)
-class CategoricalHiddenMarkov:
+class CategoricalHiddenMarkov(LogLikelihood):
     """A hidden Markov model with symbols for observations, fitted by maximum likelihood.
 
     Parameters
@@ -593,16 +583,6 @@ class CategoricalHiddenMarkov:
         whole_number(self.n_components, "n_components")
         whole_number(self.n_symbols, "n_symbols", least=2)
         object.__setattr__(self, "lengths", _lengths(self.lengths))
-
-    @property
-    def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
-
-    @property
-    def objective_unit(self) -> str:
-        """Its unit."""
-        return "nats"
 
     def prepare(self, X: ArrayLike | SymbolSequences) -> SymbolSequences:
         """X of shape (n_samples, 1) or (n_samples,), whole numbers from 0 to n_symbols - 1, validated and laid out."""

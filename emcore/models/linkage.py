@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr, expit, gammaln, logit
 
 from emcore.em import DegenerateFit
-from emcore.models.mixture import frozen_array
+from emcore.models.mixture import LogLikelihood, frozen_array
 from emcore.models.skeleton import Skeleton
 
 
@@ -85,7 +85,7 @@ class LinkagePosterior:
 
 
 @dataclass(frozen=True)
-class Linkage:
+class Linkage(LogLikelihood):
     """The genetic linkage model of Dempster, Laird & Rubin (1977, section 1). X has shape (4,): the four counts."""
 
     skeleton: ClassVar[Skeleton] = Skeleton(
@@ -101,16 +101,6 @@ class Linkage:
     def n_components(self) -> int:
         """The two parts of the first cell."""
         return 2
-
-    @property
-    def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
-
-    @property
-    def objective_unit(self) -> str:
-        """Its unit."""
-        return "nats"
 
     def prepare(self, X: ArrayLike) -> NDArray[np.float64]:
         """Four whole numbers from 0 up, with something in the last three or all in the first, validated."""

@@ -35,7 +35,7 @@ from emcore.models.gaussian_mixture import (
     GaussianMixtureParameters,
     axis_names,
 )
-from emcore.models.mixture import frozen_array
+from emcore.models.mixture import LogLikelihood, frozen_array
 from emcore.models.skeleton import Skeleton
 
 Array = NDArray[np.float64]
@@ -325,7 +325,7 @@ class MissingNormalPosterior:
 
 
 @dataclass(frozen=True)
-class MissingNormal:
+class MissingNormal(LogLikelihood):
     """A normal distribution, fitted by maximum likelihood to rows with missing values.
 
     Parameters
@@ -353,16 +353,6 @@ class MissingNormal:
     def n_components(self) -> int:
         """One: there is a single normal distribution."""
         return 1
-
-    @property
-    def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
-
-    @property
-    def objective_unit(self) -> str:
-        """Its unit."""
-        return "nats"
 
     def prepare(self, X: ArrayLike | MissingNormalData) -> MissingNormalData:
         """X of shape (n_samples, n_features), NaN where a value is missing, with a value or more in each column.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,15 +111,8 @@ class MixturePosterior:
         return entropy_of(self.responsibilities)
 
 
-class FiniteMixture:
-    """A mixture of any family of distributions: a model gives the rest, its data, its densities and its M-step.
-
-    It needs the fields and methods of `LatentVariableModel` that are not here, `n_components` among them, and
-    `log_densities(X, parameters)`, log p(x_n | z_n = k), shape (n_samples, n_components); -inf is legal. Its
-    parameters have `weights`.
-    """
-
-    n_components: int
+class LogLikelihood:
+    """A model whose objective is the log-likelihood, in nats, and how an axis says so."""
 
     @property
     def objective_name(self) -> str:
@@ -130,13 +124,24 @@ class FiniteMixture:
         """Its unit."""
         return "nats"
 
+
+class FiniteMixture(LogLikelihood, ABC):
+    """A mixture of any family of distributions: a model gives the rest, its data, its densities and its M-step.
+
+    It needs the fields and methods of `LatentVariableModel` that are not here, `n_components` among them, and
+    `log_densities(X, parameters)`, log p(x_n | z_n = k), shape (n_samples, n_components); -inf is legal. Its
+    parameters have `weights`.
+    """
+
+    n_components: int
+
+    @abstractmethod
     def prepare(self, X: Any) -> Any:
         """X, validated; what `prepare` returned passes unchanged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_densities(self, X: Any, parameters: Any) -> NDArray[np.float64]:
         """log p(x_n | z_n = k, theta), shape (n_samples, n_components)."""
-        raise NotImplementedError
 
     def log_joint(self, X: Any, parameters: Any) -> NDArray[np.float64]:
         """log p(x_n, z_n = k | theta), shape (n_samples, n_components): the log of weight x density."""

@@ -16,7 +16,7 @@ from scipy.special import digamma, gammaln
 from emcore.em import DegenerateFit
 from emcore.models.gaussian_kernel import GaussianData, prepare
 from emcore.models.gaussian_mixture import SMALLEST_SD, GaussianMixtureParameters
-from emcore.models.mixture import frozen_array
+from emcore.models.mixture import LogLikelihood, frozen_array
 from emcore.models.skeleton import Skeleton
 
 
@@ -136,7 +136,7 @@ class StudentTPosterior:
 
 
 @dataclass(frozen=True)
-class StudentT:
+class StudentT(LogLikelihood):
     """Location and scale of Student's t with known degrees of freedom, fitted by maximum likelihood.
 
     X has shape (n_samples, n_features).
@@ -171,16 +171,6 @@ class StudentT:
     def n_components(self) -> int:
         """One location."""
         return 1
-
-    @property
-    def objective_name(self) -> str:
-        """The axis title of the objective."""
-        return "Log-likelihood"
-
-    @property
-    def objective_unit(self) -> str:
-        """Its unit."""
-        return "nats"
 
     def prepare(self, X: ArrayLike | GaussianData) -> GaussianData:
         """X of shape (n_samples, n_features), finite, validated."""
